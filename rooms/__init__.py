@@ -1,0 +1,1 @@
+"""What may happen in a session: pure rules, without I/O, clock or money."""

@@ -1,0 +1,92 @@
+"""What time alone brings about. A room has one next deadline; when it is due, `tick` applies all that are.
+
+Any hub or worker may come with the tick, early, late or twice: the rules look at the time, not at the caller.
+"""
+
+from msgspec.structs import replace
+
+from rooms import departure, meter
+from rooms.departure import Proofs
+from rooms.news import Change, MeterWarned, News
+from rooms.room import Participant, Room, State
+
+WARNINGS_MIN = (5, 2, 1)
+"""Minutes of funded time left at which both sides are warned."""
+
+
+def next_due_ms(room: Room) -> int | None:
+    """When the room must be looked at again, or None once it is over."""
+    limits = room.limits
+    if room.state is State.REQUESTED:
+        return _request_due_ms(room)
+    if room.state is State.WAITING:
+        return (room.accepted_at_ms or room.requested_at_ms) + limits.join_ms
+    if room.state is State.PAUSED and room.paused_at_ms is not None:
+        return min(room.paused_at_ms + limits.grace_ms, _latest_ms(room))
+    if room.state is State.LIVE:
+        return min([_latest_ms(room), *(due for guest in room.guests for due in _meter_dues_ms(room, guest))])
+    return None
+
+
+def tick(room: Room, *, proofs: Proofs | None = None, now_ms: int) -> Change:
+    """Apply whatever is due at `now_ms`; nothing due changes nothing."""
+    now_ms = max(now_ms, room.clock_ms)
+    due_ms = next_due_ms(room)
+    if due_ms is None or now_ms < due_ms:
+        return Change(room)
+    if room.state is State.REQUESTED:
+        return _expire_request(room, now_ms)
+    if room.state is State.WAITING:
+        return departure.close(room, State.CANCELLED, "not_joined", proofs=proofs, now_ms=now_ms)
+    if now_ms >= _latest_ms(room):
+        return departure.close(room, State.ENDED, "session_limit", proofs=proofs, now_ms=now_ms)
+    if room.state is State.PAUSED:
+        return departure.close(room, State.ENDED, "line_lost", proofs=proofs, now_ms=now_ms)
+    return _spend(room, proofs, now_ms)
+
+
+def _request_due_ms(room: Room) -> int:
+    if room.offered_at_ms is not None:
+        return room.offered_at_ms + room.limits.ring_ms
+    asking = any(guest.hold is not None and guest.hold.status == "action_required" for guest in room.guests)
+    return room.requested_at_ms + (room.limits.confirm_ms if asking else room.limits.hold_ms)
+
+
+def _expire_request(room: Room, now_ms: int) -> Change:
+    if room.offered_at_ms is not None:
+        return departure.close(room, State.EXPIRED, "ring_timeout", now_ms=now_ms)
+    return departure.close(room, State.CANCELLED, "hold_timeout", now_ms=now_ms)
+
+
+def _latest_ms(room: Room) -> int:
+    return (room.live_at_ms or room.requested_at_ms) + room.limits.session_ms
+
+
+def _meter_dues_ms(room: Room, guest: Participant) -> list[int]:
+    funded_at_ms = meter.funded_at_ms(room, guest, room.clock_ms)
+    if funded_at_ms is None:
+        return []
+    warnings = [funded_at_ms - minute * 60_000 for minute in _unwarned(guest)]
+    return [funded_at_ms, *warnings]
+
+
+def _unwarned(guest: Participant) -> list[int]:
+    funded_ms = guest.hold.funded_ms if guest.hold is not None else 0
+    # A session funded for less than a warning's time would only be warned at its first moment: no news.
+    return [m for m in WARNINGS_MIN if m not in guest.warned_minutes and m * 60_000 < funded_ms]
+
+
+def _spend(room: Room, proofs: Proofs | None, now_ms: int) -> Change:
+    news: list[News] = []
+    for guest in room.guests:
+        funded_at_ms = meter.funded_at_ms(room, guest, now_ms)
+        if funded_at_ms is None:
+            continue
+        if funded_at_ms <= now_ms:
+            return departure.close(room, State.ENDED, "funding_over", proofs=proofs, now_ms=now_ms)
+        reached = [m for m in _unwarned(guest) if funded_at_ms - now_ms <= m * 60_000]
+        if reached:
+            warned = replace(guest, warned_minutes=(*guest.warned_minutes, *reached))
+            room = room.with_participant(warned)
+            news.append(MeterWarned(guest.no, funded_at_ms - now_ms))
+    return Change(replace(room, clock_ms=now_ms), tuple(news))

@@ -1,0 +1,193 @@
+"""The life of a session as pure functions: `(room, …, now_ms) -> Change`, or a refusal.
+
+    requested ──┬─> waiting ──> live <──> paused
+                │      │          └───┬─────┘
+     declined / expired / cancelled   └─> ended ──> settled
+
+Each function is repeatable: asked again for what already is so, it changes nothing and refuses nothing.
+"""
+
+from msgspec.structs import replace
+
+from rooms import departure
+from rooms.departure import Proofs
+from rooms.errors import IllegalTransition, NotFound, NotLive
+from rooms.ids import ConnectionId, HubId, SessionId, UserId
+from rooms.news import Change, MeterChanged, News, Offered, PresenceChanged, StateChanged
+from rooms.room import OPEN, OVER, Anchor, Hold, Limits, Participant, Room, State, Terms
+
+
+def request(
+    session_id: SessionId,
+    *,
+    practitioner: tuple[UserId, str],
+    guest: tuple[UserId, str],
+    terms: Terms,
+    limits: Limits,
+    now_ms: int,
+) -> Change:
+    """A guest asks for an instant session. People are `(id, name)`.
+
+    It rings once a hold is placed; a session without a price rings at once.
+    """
+    host = Participant(0, practitioner[0], practitioner[1], "practitioner")
+    unpaid = terms.kind == "free"
+    asker = Participant(1, guest[0], guest[1], "guest", hold=None if unpaid else Hold("pending"))
+    room = Room(
+        id=session_id,
+        kind="instant",
+        state=State.REQUESTED,
+        practitioner=host,
+        guests=(asker,),
+        seats=1,
+        terms=terms,
+        limits=limits,
+        requested_at_ms=now_ms,
+        offered_at_ms=now_ms if unpaid else None,
+        clock_ms=now_ms,
+    )
+    return Change(room, (StateChanged(), Offered()) if unpaid else (StateChanged(),))
+
+
+def fund(room: Room, guest_id: UserId, *, ordinal: int, funded_ms: int, now_ms: int) -> Change:
+    """A hold was placed: `funded_ms` more time is paid for. The first one lets the request ring.
+
+    Raises NotLive once the session is over: the caller then cancels the hold.
+    """
+    guest, hold = _funding(room, guest_id)
+    if ordinal in hold.ordinals:
+        return Change(room)
+    if room.state in OVER:
+        raise NotLive("The session is over; a hold that comes now is not used.")
+    now_ms = max(now_ms, room.clock_ms)
+    hold = Hold("placed", (*hold.ordinals, ordinal), hold.funded_ms + funded_ms)
+    warned = tuple(minute for minute in guest.warned_minutes if minute * 60_000 >= hold.funded_ms)
+    funded = room.with_participant(replace(guest, hold=hold, warned_minutes=warned))
+    if room.state is State.REQUESTED:
+        offered = replace(funded, offered_at_ms=now_ms, clock_ms=now_ms)
+        return Change(offered, (StateChanged(), Offered()))
+    return Change(replace(funded, clock_ms=now_ms), (MeterChanged(guest.no),))
+
+
+def await_confirmation(room: Room, guest_id: UserId, *, url: str, now_ms: int) -> Change:
+    """The guest's bank wants to be asked first (3-D Secure); `url` is where the guest does that."""
+    guest, hold = _funding(room, guest_id)
+    if room.state is not State.REQUESTED or hold.status != "pending":
+        return Change(room)
+    waiting = room.with_participant(replace(guest, hold=Hold("action_required", url=url)))
+    return Change(replace(waiting, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(),))
+
+
+def decline_hold(room: Room, guest_id: UserId, *, now_ms: int) -> Change:
+    """The card was declined. A request that waited for it is cancelled; a running one goes on."""
+    guest, hold = _funding(room, guest_id)
+    if room.state is not State.REQUESTED or hold.status == "placed":
+        return Change(room)
+    declined = room.with_participant(replace(guest, hold=Hold("declined")))
+    return departure.close(declined, State.CANCELLED, "card_declined", now_ms=now_ms)
+
+
+def accept(room: Room, who: UserId, *, now_ms: int) -> Change:
+    """The practitioner takes the ringing request."""
+    _require_practitioner(room, who)
+    if room.accepted_at_ms is not None and room.state not in OVER:
+        return Change(room)
+    if room.state is not State.REQUESTED or room.offered_at_ms is None:
+        raise IllegalTransition(f"A session that is {room.state} cannot be accepted.")
+    now_ms = max(now_ms, room.clock_ms)
+    accepted = replace(room, state=State.WAITING, accepted_at_ms=now_ms, clock_ms=now_ms)
+    return Change(accepted, (StateChanged(),))
+
+
+def decline(room: Room, who: UserId, *, now_ms: int) -> Change:
+    """The practitioner turns the request down."""
+    _require_practitioner(room, who)
+    if room.state is State.DECLINED:
+        return Change(room)
+    if room.state is not State.REQUESTED:
+        raise IllegalTransition(f"A session that is {room.state} cannot be declined.")
+    return departure.close(room, State.DECLINED, "declined", now_ms=now_ms)
+
+
+def cancel(room: Room, who: UserId, *, now_ms: int) -> Change:
+    """The guest takes the request back, before the session is live."""
+    if _part(room, who).role != "guest":
+        raise NotFound
+    if room.state is State.CANCELLED:
+        return Change(room)
+    if room.state not in (State.REQUESTED, State.WAITING):
+        raise IllegalTransition(f"A session that is {room.state} cannot be cancelled; end it.")
+    return departure.close(room, State.CANCELLED, "cancelled_by_guest", now_ms=now_ms)
+
+
+def join(room: Room, who: UserId, *, connection: ConnectionId, hub: HubId, now_ms: int) -> Change:
+    """A socket of a participant enters the room. With both sides present the session is live."""
+    person = _part(room, who)
+    if room.state not in OPEN:
+        raise NotLive
+    if any(anchor.connection == connection for anchor in person.anchors):
+        return Change(room)
+    now_ms = max(now_ms, room.clock_ms)
+    entered = replace(person, anchors=(*person.anchors, Anchor(connection, hub, now_ms)))
+    changed = replace(room.with_participant(entered), clock_ms=now_ms)
+    news: tuple[News, ...] = () if person.present else (PresenceChanged(who, True),)
+    return _go_live(changed, news, now_ms=now_ms)
+
+
+def leave(room: Room, connection: ConnectionId, *, now_ms: int) -> Change:
+    """A participant takes this socket out of the room on purpose: present until now."""
+    return departure.drop(room, {connection: now_ms}, reason="left", now_ms=now_ms)
+
+
+def end(room: Room, who: UserId, *, proofs: Proofs, now_ms: int) -> Change:
+    """Either side of a 1:1 session ends it for both. Before it was live, nothing was used: it is cancelled.
+
+    `proofs` says when each socket in the room was last heard, as far as is known.
+    """
+    person = _part(room, who)
+    if room.state in OVER:
+        return Change(room)
+    reason = f"ended_by_{person.role}"
+    if room.state in (State.LIVE, State.PAUSED):
+        return departure.close(room, State.ENDED, reason, proofs=proofs, now_ms=now_ms)
+    if room.state is State.WAITING:
+        return departure.close(room, State.CANCELLED, reason, proofs=proofs, now_ms=now_ms)
+    raise IllegalTransition("The session has not begun; cancel or decline it.")
+
+
+def settle(room: Room, *, now_ms: int) -> Change:
+    """The record and the charge are committed."""
+    if room.state is not State.ENDED:
+        return Change(room)
+    settled = replace(room, state=State.SETTLED, clock_ms=max(now_ms, room.clock_ms))
+    return Change(settled, (StateChanged(),))
+
+
+def _go_live(room: Room, news: tuple[News, ...], *, now_ms: int) -> Change:
+    both = room.practitioner.present and any(guest.present for guest in room.guests)
+    if not both or room.state is State.LIVE:
+        return Change(room, news)
+    live_at_ms = now_ms if room.live_at_ms is None else room.live_at_ms
+    live = replace(room, state=State.LIVE, live_at_ms=live_at_ms, paused_at_ms=None)
+    meters = tuple(MeterChanged(guest.no) for guest in room.guests if guest.present)
+    return Change(live, (*news, StateChanged(), *meters))
+
+
+def _funding(room: Room, guest_id: UserId) -> tuple[Participant, Hold]:
+    guest = _part(room, guest_id)
+    if guest.hold is None:
+        raise NotFound
+    return guest, guest.hold
+
+
+def _part(room: Room, who: UserId) -> Participant:
+    person = room.participant(who)
+    if person is None:
+        raise NotFound
+    return person
+
+
+def _require_practitioner(room: Room, who: UserId) -> None:
+    # A guest asking for what only the practitioner may do learns nothing new: to them it does not exist.
+    if _part(room, who).role != "practitioner":
+        raise NotFound
