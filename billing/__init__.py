@@ -1,0 +1,1 @@
+"""Money: pure rules, and the one file that speaks to Stripe."""

@@ -1,0 +1,64 @@
+"""The ledger: double entry, append-only. Every transaction sums to zero.
+
+Amounts are signed minor units: debits are positive, credits negative. Accounts are seen from the platform,
+which is the merchant of record: the guest owes it, it owes the practitioner.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class Account(StrEnum):
+    """Where money stands."""
+
+    GUEST_RECEIVABLE = "guest_receivable"
+    """Asset: what guests owe for settled sessions."""
+    STRIPE_CLEARING = "stripe_clearing"
+    """Asset: what Stripe holds for the platform."""
+    PRACTITIONER_PAYABLE = "practitioner_payable"
+    """Liability: what practitioners have earned and not received."""
+    PLATFORM_FEE = "platform_fee"
+    """Income: the platform's part."""
+
+
+class Entry(Struct, frozen=True):
+    """One side of a transaction."""
+
+    account: Account
+    amount_minor: int
+    currency: str
+
+
+Entries = tuple[Entry, ...]
+
+
+def earned(total_minor: int, fee_minor: int, currency: str) -> Entries:
+    """A settled session: the guest owes the total, the practitioner and the platform have earned it."""
+    return _zero_sum(
+        currency,
+        (Account.GUEST_RECEIVABLE, total_minor),
+        (Account.PRACTITIONER_PAYABLE, fee_minor - total_minor),
+        (Account.PLATFORM_FEE, -fee_minor),
+    )
+
+
+def captured(amount_minor: int, currency: str) -> Entries:
+    """A capture: Stripe has collected what the guest owed."""
+    return _zero_sum(
+        currency, (Account.STRIPE_CLEARING, amount_minor), (Account.GUEST_RECEIVABLE, -amount_minor)
+    )
+
+
+def transferred(amount_minor: int, currency: str) -> Entries:
+    """A transfer: Stripe has passed on what the practitioner earned."""
+    return _zero_sum(
+        currency, (Account.PRACTITIONER_PAYABLE, amount_minor), (Account.STRIPE_CLEARING, -amount_minor)
+    )
+
+
+def _zero_sum(currency: str, *sides: tuple[Account, int]) -> Entries:
+    entries = tuple(Entry(account, amount, currency) for account, amount in sides if amount)
+    if sum(entry.amount_minor for entry in entries):
+        raise AssertionError("A ledger transaction does not sum to zero.")
+    return entries
