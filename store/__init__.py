@@ -1,0 +1,1 @@
+"""Redis and Postgres: one Python function per script or query, and the records they keep."""

@@ -1,0 +1,16 @@
+"""Cases: what a person has to look at, because no rule may decide it."""
+
+from typing import Any
+
+from rooms.ids import SessionId
+from store.postgres.pool import Db
+from store.postgres.statements import statements
+
+SQL = statements("cases")
+
+
+async def open_case(
+    db: Db, kind: str, *, session_id: SessionId | None, detail: dict[str, Any], now_ms: int
+) -> bool:
+    """Open a case; False when one of this kind is open for the session already."""
+    return await db.fetchval(SQL["open_case"], kind, session_id, detail, now_ms) is not None

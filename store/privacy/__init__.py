@@ -1,0 +1,1 @@
+"""What the hub knows about people, and how it is kept from everyone else."""

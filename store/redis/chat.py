@@ -1,0 +1,205 @@
+"""The transcript while a session is open: sealed messages in a stream per room, ordered by their `seq`.
+
+Appends that are made in the same turn of the event loop share one round trip.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgpack
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
+
+from rooms.errors import Fenced, Muted, NotFound, NotInRoom, NotLive, RoomError, TooFast
+from rooms.ids import HubId, SessionId, UserId
+from store.records import StoredMessage
+from store.redis import keys
+from store.redis.command import command
+from store.redis.script import Script
+
+_append = Script("chat_append")
+_restore = Script("chat_restore")
+
+_REFUSALS: dict[bytes, type[RoomError]] = {
+    b"fenced": Fenced,
+    b"missing": NotFound,
+    b"closed": NotLive,
+    b"absent": NotInRoom,
+    b"muted": Muted,
+}
+
+
+class Utterance(NamedTuple):
+    """A message on its way in: sealed for storage, and as the JSON fragment that will be told."""
+
+    session_id: SessionId
+    sender: UserId
+    participant_no: int
+    client_id: str
+    message_id: str
+    sealed: bytes
+    fragment: bytes
+
+
+class Appended(NamedTuple):
+    """Where a message stands in the transcript. `id` is the first one's when the client repeats itself."""
+
+    seq: int
+    at_ms: int
+    id: str
+
+
+class Delivered(NamedTuple):
+    """A message as the room is told of it, with what it takes to put it back should the store lose it."""
+
+    rev: int
+    seq: int
+    at_ms: int
+    id: str
+    participant_no: int
+    client_id: str
+    sealed: bytes
+    sender: UserId
+
+
+class Chat:
+    """Appends to and reads from the transcripts of open rooms."""
+
+    def __init__(self, redis: Redis, *, interval_ms: int, burst: int) -> None:
+        self._redis = redis
+        self._pace = (interval_ms, burst)
+        self._waiting: list[tuple[list[Any], asyncio.Future[Any]]] = []
+        self._senders: set[asyncio.Task[None]] = set()
+
+    async def append(self, said: Utterance, hub: HubId) -> Appended:
+        """Put the message at the end of its room's transcript.
+
+        Raises NotFound, NotLive, NotInRoom, Muted, TooFast or Fenced, or the client's error when the store
+        is away: then the message may or may not stand, and repeating its client_id tells.
+        """
+        room = said.session_id
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        arguments = [
+            4,
+            keys.room(room),
+            keys.chat(room),
+            keys.seen(room),
+            keys.fence(keys.bucket(room), hub),
+            said.sender,
+            said.client_id,
+            said.message_id,
+            said.participant_no,
+            said.sealed,
+            keys.room(room),
+            said.fragment,
+            *self._pace,
+        ]
+        if not self._waiting:
+            # The first of this turn sends for all that follow in it.
+            sender = asyncio.get_running_loop().create_task(self._send())
+            self._senders.add(sender)
+            sender.add_done_callback(self._senders.discard)
+        self._waiting.append((arguments, future))
+        return _appended(await future)
+
+    async def _send(self) -> None:
+        batch, self._waiting = self._waiting, []
+        pipe = self._redis.pipeline(transaction=False)
+        for arguments, _ in batch:
+            pipe.evalsha(_append.sha, *arguments)
+        try:
+            answers = await pipe.execute(raise_on_error=False)
+            if any(isinstance(answer, NoScriptError) for answer in answers):
+                await self._redis.script_load(_append.text)
+                answers = [
+                    await command(self._redis, "EVALSHA", _append.sha, *arguments)
+                    if isinstance(answer, NoScriptError)
+                    else answer
+                    for answer, (arguments, _) in zip(answers, batch, strict=True)
+                ]
+        except (RedisError, OSError) as error:
+            answers = [error] * len(batch)
+        for answer, (_, future) in zip(answers, batch, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    async def read(self, session_id: SessionId, after_seq: int, limit: int) -> list[StoredMessage]:
+        """Up to `limit` messages after a `seq`, in order."""
+        entries = await command(
+            self._redis, "XRANGE", keys.chat(session_id), f"{after_seq + 1}-0", "+", "COUNT", limit
+        )
+        return [_stored(entry, fields) for entry, fields in entries]
+
+    async def last(self, session_id: SessionId, limit: int) -> list[StoredMessage]:
+        """The latest `limit` messages, in order."""
+        entries = await command(self._redis, "XREVRANGE", keys.chat(session_id), "+", "-", "COUNT", limit)
+        return [_stored(entry, fields) for entry, fields in reversed(entries)]
+
+    async def transcript(self, session_id: SessionId) -> list[StoredMessage]:
+        """The whole transcript, read in pages."""
+        messages: list[StoredMessage] = []
+        while page := await self.read(session_id, messages[-1].seq if messages else 0, 500):
+            messages += page
+        return messages
+
+    async def replay(self, session_id: SessionId, after_seq: int, limit: int = 2_000) -> list[Delivered]:
+        """Messages after a `seq` as they were delivered, for a hub that was deaf. Lost ones have no id."""
+        entries = await command(
+            self._redis, "XRANGE", keys.chat(session_id), f"{after_seq + 1}-0", "+", "COUNT", limit
+        )
+        return [_delivered(entry, fields) for entry, fields in entries]
+
+    async def restore(
+        self, session_id: SessionId, tail: Sequence[Delivered], *, rev: int, head_seq: int
+    ) -> int:
+        """Put back delivered messages that the store lost, up to the highest `rev` and `seq` that were seen.
+
+        What nobody has any more keeps its place and is marked as lost. Gives how many were put back.
+        """
+        room = session_id
+        restored = await _restore.run(
+            self._redis,
+            [keys.room(room), keys.chat(room), keys.seen(room)],
+            [rev, msgpack.packb([list(message) for message in tail]), head_seq],
+        )
+        return int(restored)
+
+
+def _appended(answer: list[Any]) -> Appended:
+    verdict = answer[0]
+    if verdict == b"slow":
+        raise TooFast(int(answer[1]))
+    if verdict in _REFUSALS:
+        raise _REFUSALS[verdict]
+    return Appended(int(answer[1]), int(answer[2]), answer[3].decode())
+
+
+def _stored(entry: bytes, fields: dict[bytes, bytes]) -> StoredMessage:
+    lost = b"lost" in fields
+    return StoredMessage(
+        seq=int(entry.split(b"-")[0]),
+        id="" if lost else fields[b"i"].decode(),
+        participant_no=-1 if lost else int(fields[b"p"]),
+        at_ms=int(fields[b"t"]),
+        client_id="" if lost else fields[b"c"].decode(),
+        body=b"" if lost else fields[b"b"],
+    )
+
+
+def _delivered(entry: bytes, fields: dict[bytes, bytes]) -> Delivered:
+    stored = _stored(entry, fields)
+    return Delivered(
+        int(fields[b"r"]),
+        stored.seq,
+        stored.at_ms,
+        stored.id,
+        stored.participant_no,
+        stored.client_id,
+        stored.body,
+        UserId(fields.get(b"u", b"").decode()),
+    )

@@ -1,0 +1,92 @@
+"""Every key and channel there is. A room lies in one of 256 buckets; all its keys share the bucket's hash tag.
+
+Nothing else in the project spells a key.
+"""
+
+from rooms.ids import HubId, SessionId, UserId
+
+BUCKETS = tuple(f"{number:02x}" for number in range(256))
+
+HUBS = "hubs:{hubs}"
+"""Sorted set: hub incarnation -> last heartbeat, ms."""
+SWEPT = "swept:{hubs}"
+"""Set: incarnations whose meters were closed; they may write no more."""
+EPOCH = "epoch:{hubs}"
+"""The epoch of this store's data; missing or changed means that data was lost."""
+DIRECTORY = "directory:{directory}"
+"""Hash: practitioner -> msgpack (n, status). Also the channel that tells changes."""
+
+
+def bucket(session_id: SessionId) -> str:
+    """The bucket of a room. The last digits of a UUID v7 are random, so rooms spread evenly."""
+    return session_id[-2:]
+
+
+def room(session_id: SessionId) -> str:
+    """Hash: blob, version, rev, seq, open, voices, said_ms, pace:<user>. Also the room's channel."""
+    return f"room:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def log(session_id: SessionId) -> str:
+    """Stream by rev: what was told in the room, chat apart."""
+    return f"log:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def chat(session_id: SessionId) -> str:
+    """Stream by seq: the sealed messages."""
+    return f"chat:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def seen(session_id: SessionId) -> str:
+    """Hash: sender:client_id -> msgpack (seq, at_ms, id)."""
+    return f"seen:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def due(bucket: str) -> str:
+    """Sorted set: session -> its next deadline, ms."""
+    return f"due:{{b{bucket}}}"
+
+
+def index(bucket: str) -> str:
+    """Sorted set: rooms that are not on record yet -> when they began, s."""
+    return f"rooms:{{b{bucket}}}"
+
+
+def settlements(bucket: str) -> str:
+    """Stream: (session, guest) pairs whose record is to be committed."""
+    return f"settle:{{b{bucket}}}"
+
+
+def fence(bucket: str, hub: HubId) -> str:
+    """Exists once the hub was swept: the bucket refuses its writes."""
+    return f"fence:{{b{bucket}}}:{hub}"
+
+
+def hub_rooms(bucket: str, hub: HubId) -> str:
+    """Set: rooms of the bucket in which a socket of this hub is or was."""
+    return f"hub:{{b{bucket}}}:{hub}"
+
+
+def beat(hub: HubId) -> str:
+    """Hash: connection -> when it was last heard, ms, for sockets in rooms."""
+    return f"beat:{{hubs}}:{hub}"
+
+
+def hub_people(hub: HubId) -> str:
+    """Set: practitioners who are online through this hub."""
+    return f"online:{{hubs}}:{hub}"
+
+
+def person(user_id: UserId) -> str:
+    """Hash: lock (session), until_ms (of a reservation), n. Also the person's channel."""
+    return f"person:{{u:{user_id}}}"
+
+
+def online(user_id: UserId) -> str:
+    """Hash: connection -> hub, for sockets through which a practitioner is online."""
+    return f"online:{{u:{user_id}}}"
+
+
+def request(user_id: UserId, request_id: str) -> str:
+    """The session that a guest's request_id made."""
+    return f"request:{{u:{user_id}}}:{request_id}"

@@ -1,0 +1,113 @@
+"""The queue of parts of sessions that are to go on record. An entry is a wake-up: the frozen room says the rest.
+
+An entry leaves the queue only after its record is committed. What a dead worker had taken is taken over.
+"""
+
+from typing import NamedTuple
+
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from rooms.ids import SessionId, UserId
+from store.redis import keys
+from store.redis.command import command
+from store.redis.script import Script
+
+GROUP = "settle"
+TAKEN_OVER_AFTER_MS = 15_000
+"""A worker that holds an entry for this long without committing is taken for dead."""
+ROOM_KEPT_S = 900
+"""How long a settled room stays in the store, for those who still ask."""
+
+_forget = Script("room_forget")
+
+
+class Entry(NamedTuple):
+    """A guest's part of a session. `token` names it in the queue; empty when found by the sweep."""
+
+    session_id: SessionId
+    guest_id: UserId
+    token: str
+
+
+class SettlementQueue:
+    """The settlement streams of all buckets, read as one member of their consumer group."""
+
+    def __init__(self, redis: Redis, *, consumer: str) -> None:
+        self._redis = redis
+        self._consumer = consumer
+        self._ready = False
+
+    async def take(self, limit: int = 50) -> list[Entry]:
+        """New entries, and those that dead workers left."""
+        await self._make_groups()
+        entries = await self._new(limit)
+        return entries or await self._left(limit)
+
+    async def _make_groups(self) -> None:
+        if self._ready:
+            return
+        pipe = self._redis.pipeline(transaction=False)
+        for bucket in keys.BUCKETS:
+            pipe.xgroup_create(keys.settlements(bucket), GROUP, id="0", mkstream=True)
+        for answer in await pipe.execute(raise_on_error=False):
+            if isinstance(answer, Exception) and not str(answer).startswith("BUSYGROUP"):
+                raise answer
+        self._ready = True
+
+    async def _new(self, limit: int) -> list[Entry]:
+        lengths = self._redis.pipeline(transaction=False)
+        for bucket in keys.BUCKETS:
+            lengths.xlen(keys.settlements(bucket))
+        filled = [b for b, length in zip(keys.BUCKETS, await lengths.execute(), strict=True) if length]
+        found: list[Entry] = []
+        for bucket in filled:
+            key = keys.settlements(bucket)
+            try:
+                answer = await command(
+                    self._redis,
+                    "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", limit, "STREAMS", key, ">",
+                )
+            except ResponseError:
+                # The store lost its groups along with its data: make them anew before the next look.
+                self._ready = False
+                raise
+            for _, entries in answer:
+                found += [_entry(token, fields) for token, fields in entries]
+            if len(found) >= limit:
+                break
+        return found
+
+    async def _left(self, limit: int) -> list[Entry]:
+        pipe = self._redis.pipeline(transaction=False)
+        for bucket in keys.BUCKETS:
+            pipe.xautoclaim(
+                keys.settlements(bucket), GROUP, self._consumer, TAKEN_OVER_AFTER_MS, "0-0", count=limit
+            )
+        return [
+            _entry(token, fields)
+            for answer in await pipe.execute()
+            for token, fields in answer[1]
+            if fields
+        ]
+
+    async def done(self, entry: Entry) -> None:
+        """The part is on record: take the entry out and let the room expire."""
+        room = entry.session_id
+        bucket = keys.bucket(room)
+        await _forget.run(
+            self._redis,
+            [
+                keys.settlements(bucket),
+                keys.index(bucket),
+                keys.room(room),
+                keys.log(room),
+                keys.chat(room),
+                keys.seen(room),
+            ],
+            [GROUP, entry.token, room, ROOM_KEPT_S],
+        )
+
+
+def _entry(token: bytes, fields: dict[bytes, bytes]) -> Entry:
+    return Entry(SessionId(fields[b"s"].decode()), UserId(fields[b"g"].decode()), token.decode())
