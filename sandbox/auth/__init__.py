@@ -1,0 +1,1 @@
+"""Supabase Auth: people, passwords, sessions and ES256 access tokens."""

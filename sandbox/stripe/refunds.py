@@ -1,0 +1,134 @@
+"""Charges and refunds."""
+
+from sandbox.state import Json
+from sandbox.stripe import balance
+from sandbox.stripe.currencies import check_positive
+from sandbox.stripe.errors import StripeError
+from sandbox.stripe.lists import merge_metadata, page, search
+from sandbox.stripe.routing import Route
+from sandbox.stripe.world import World
+
+
+def create(world: World, params: Json) -> Json:
+    charge = _charge_to_refund(world, params)
+    left = charge["amount"] - charge["amount_refunded"]
+    amount = params.get("amount", left)
+    _check(params, charge, amount, left)
+    refund = world.make(
+        "re",
+        {
+            "amount": amount,
+            "balance_transaction": None,
+            "charge": charge["id"],
+            "currency": charge["currency"],
+            "destination_details": {
+                "card": {
+                    "reference_status": "pending",
+                    "reference_type": "acquirer_reference_number",
+                    "type": "refund",
+                },
+                "type": "card",
+            },
+            "metadata": merge_metadata({}, params.get("metadata")),
+            "payment_intent": charge["payment_intent"],
+            "reason": params.get("reason"),
+            "receipt_number": None,
+            "source_transfer_reversal": None,
+            "status": "succeeded",
+            "transfer_reversal": None,
+        },
+    )
+    refund["balance_transaction"] = balance.record(world, refund, -amount, "refund")["id"]
+    charge["amount_refunded"] += amount
+    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
+    world.emit("refund.created", world.save(refund))
+    world.emit("charge.refunded", world.save(charge))
+    return refund
+
+
+def _charge_to_refund(world: World, params: Json) -> Json:
+    if ("charge" in params) == ("payment_intent" in params):
+        raise StripeError("Name one of charge and payment_intent.", code="parameter_missing", param="charge")
+    if ident := params.get("charge"):
+        return world.load("charge", ident, "charge")
+    intent = world.load("payment_intent", params["payment_intent"], "payment_intent")
+    if intent["latest_charge"] is None:
+        raise StripeError("This payment intent has no charge to refund.", param="payment_intent")
+    return world.load("charge", intent["latest_charge"])
+
+
+def _check(params: Json, charge: Json, amount: int, left: int) -> None:
+    if params.get("reverse_transfer") or params.get("refund_application_fee"):
+        raise StripeError(
+            "This charge made no transfer and no application fee of its own.", param="reverse_transfer"
+        )
+    if charge["disputed"]:
+        raise StripeError("A disputed charge cannot be refunded.", code="charge_disputed", param="charge")
+    if not charge["captured"]:
+        raise StripeError(
+            "An uncaptured hold is canceled, not refunded.", code="charge_not_captured", param="charge"
+        )
+    if left == 0:
+        raise StripeError(
+            "The charge has been refunded already.", code="charge_already_refunded", param="charge"
+        )
+    check_positive(amount)
+    if amount > left:
+        raise StripeError(
+            f"The refund of {amount} exceeds the {left} that is left of the charge.", param="amount"
+        )
+
+
+def retrieve(world: World, params: Json) -> Json:
+    return world.load("refund", params["id"])
+
+
+def update(world: World, params: Json) -> Json:
+    refund = world.load("refund", params["id"])
+    refund["metadata"] = merge_metadata(refund["metadata"], params.get("metadata"))
+    world.emit("refund.updated", world.save(refund))
+    return refund
+
+
+def list_(world: World, params: Json) -> Json:
+    wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
+    return page(world, "refund", params, "/v1/refunds", lambda r: all(r[n] == v for n, v in wanted.items()))
+
+
+def retrieve_charge(world: World, params: Json) -> Json:
+    return world.load("charge", params["id"])
+
+
+def update_charge(world: World, params: Json) -> Json:
+    charge = world.load("charge", params["id"])
+    charge["metadata"] = merge_metadata(charge["metadata"], params.get("metadata"))
+    group = params.get("transfer_group", charge["transfer_group"])
+    if charge["transfer_group"] not in (None, group):
+        raise StripeError("A charge's transfer_group cannot be changed.", param="transfer_group")
+    charge |= {
+        "transfer_group": group,
+        "description": params.get("description", charge["description"]) or None,
+    }
+    world.emit("charge.updated", world.save(charge))
+    return charge
+
+
+def list_charges(world: World, params: Json) -> Json:
+    wanted = {n: params[n] for n in ("customer", "payment_intent", "transfer_group") if n in params}
+    return page(world, "charge", params, "/v1/charges", lambda c: all(c[n] == v for n, v in wanted.items()))
+
+
+def search_charges(world: World, params: Json) -> Json:
+    return search(world, "charge", params, "/v1/charges/search")
+
+
+ROUTES = [
+    Route("POST", "/v1/refunds", "RefundCreateParams", create),
+    Route("GET", "/v1/refunds", "RefundListParams", list_),
+    Route("GET", "/v1/refunds/{id}", "RefundRetrieveParams", retrieve),
+    Route("POST", "/v1/refunds/{id}", "RefundUpdateParams", update),
+    Route("GET", "/v1/charges", "ChargeListParams", list_charges),
+    Route("GET", "/v1/charges/search", "ChargeSearchParams", search_charges),
+    Route("GET", "/v1/charges/{id}", "ChargeRetrieveParams", retrieve_charge),
+    Route("POST", "/v1/charges/{id}", "ChargeUpdateParams", update_charge),
+]
