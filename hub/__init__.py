@@ -1,0 +1,1 @@
+"""The edge and the wiring: the only package that sees all the others."""

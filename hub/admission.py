@@ -1,0 +1,41 @@
+"""Who may connect, beyond having a token: everyone the hub knows, or gets to know by it."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+import asyncpg
+
+from hub.auth import Principal
+from hub.errors import Refused
+from rooms.ids import Role, UserId
+from store.postgres import people
+
+REMEMBERED = 50_000
+
+
+class Admission:
+    """Makes a profile at somebody's first connection. `closed` refuses everyone while it is set."""
+
+    def __init__(self, pool: asyncpg.Pool, *, now_ms: Callable[[], int]) -> None:
+        self._pool = pool
+        self._now_ms = now_ms
+        self._known: OrderedDict[UserId, Role] = OrderedDict()
+        self.closed: Refused | None = None
+
+    async def admit(self, principal: Principal) -> Principal:
+        """The principal, once there is a profile for it. Raises Refused while closed."""
+        if self.closed is not None:
+            raise self.closed
+        if self._known.get(principal.user_id) != principal.role:
+            await people.ensure(
+                self._pool,
+                person_id=principal.user_id,
+                role=principal.role,
+                name=principal.name,
+                email=principal.email,
+                now_ms=self._now_ms(),
+            )
+            self._known[principal.user_id] = principal.role
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return principal

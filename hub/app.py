@@ -1,0 +1,83 @@
+"""The HTTP application: every route of the web process, and how refusals and headers look."""
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from hub import wall_clock
+from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
+from hub.routes.operators import Operators
+from hub.routes.page import Page
+from hub.routes.webhooks import StripeWebhooks
+
+if TYPE_CHECKING:
+    from hub.web import WebProcess
+
+BODY_MAX = 512 * 1024
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Permissions-Policy": "camera=(self), microphone=(self), geolocation=()",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+}
+
+
+def make_app(process: "WebProcess") -> web.Application:
+    """Every route, around one web process."""
+    settings, stores = process.settings, process.stores
+    app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
+    app.on_response_prepare.append(_add_headers)
+    process.sockets.attach(app)
+    operators = Operators(
+        {"postgres": lambda: stores.pool.fetchval("select 1"), "redis": lambda: stores.redis.ping()},
+        process.metrics,
+        draining=lambda: process.sockets.draining,
+    )
+    stripe = StripeWebhooks(
+        stores.pool,
+        secret=settings.stripe_webhook_secret.get_secret_value(),
+        connect_secret=settings.stripe_connect_webhook_secret.get_secret_value(),
+        livemode=settings.livemode,
+        now_s=wall_clock.now_s,
+    )
+    for routes in (operators, stripe, Page()):
+        app.add_routes(routes.routes())
+    return app
+
+
+@web.middleware
+async def speak_plainly(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every refusal in the contract's form, whoever refused."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < 400 or request.path == "/socket.io/":
+            raise
+        return _refusal(_from_status(error), status=error.status)
+    except Exception as error:  # noqa: BLE001  The last line: whatever it is, the client gets an answer.
+        return _refusal(refused_from(error, where=request.match_info.route.name or request.method))
+
+
+def _refusal(refused: Refused, *, status: int | None = None) -> web.Response:
+    headers = {}
+    if refused.retry_after_ms is not None:
+        headers["Retry-After"] = str(-(-refused.retry_after_ms // 1000))
+    return web.json_response(
+        {"error": wire(refused)}, status=status or HTTP_STATUS[refused.code], headers=headers
+    )
+
+
+def _from_status(error: web.HTTPException) -> Refused:
+    codes = {404: Code.NOT_FOUND, 413: Code.TOO_LARGE, 429: Code.RATE_LIMITED, 401: Code.UNAUTHENTICATED}
+    code = codes.get(error.status, Code.BAD_REQUEST if error.status < 500 else Code.UNAVAILABLE)
+    return Refused(code, error.reason)
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)

@@ -1,0 +1,82 @@
+"""What happens when a person's socket comes, and when it goes."""
+
+import msgpack
+import msgspec
+
+from hub import wire
+from hub.connection import Connection
+from hub.fanout import deliver, frame
+from hub.follow import Follow
+from hub.hub import Hub
+from hub.tell import offer
+from rooms.ids import SessionId, UserId
+from rooms.room import OVER, Room, State
+from store.redis import keys
+from store.redis.bus import Bus
+
+
+class Arrivals:
+    """Listens for a person while they have a socket here."""
+
+    def __init__(self, hub: Hub, bus: Bus) -> None:
+        self._hub = hub
+        self._bus = bus
+        self._sockets: dict[UserId, int] = {}
+
+    def opened(self, connection: Connection) -> None:
+        """A socket came: hear what concerns its person, and tell it which session they are in."""
+        user_id = connection.user_id
+        self._sockets[user_id] = self._sockets.get(user_id, 0) + 1
+        self._hub.spawn("arrivals.greet", lambda: self._greet(connection))
+
+    def gone(self, connection: Connection, reason: str) -> None:
+        """A socket went: its rooms are left, and its practitioner's standing is corrected."""
+        hub, user_id = self._hub, connection.user_id
+        hub.watchers.gone(connection)
+        hub.spawn("directory.offline", lambda: hub.watchers.record_lost(hub.people, hub.directory))
+        hub.presence.gone(connection, hub.follows.by_room)
+        if hub.presence.owed:
+            hub.spawn("presence.depart", lambda: hub.presence.record_departures(hub.live))
+        left = self._sockets.get(user_id, 1) - 1
+        if left > 0:
+            self._sockets[user_id] = left
+            return
+        self._sockets.pop(user_id, None)
+        self._bus.unsubscribe(keys.person(user_id))
+        hub.follows.let_go(user_id)
+
+    async def attach(self, session_id: SessionId) -> Follow | None:
+        """A person here is in this session from now on."""
+        return await self._hub.follows.follow(session_id)
+
+    async def _greet(self, connection: Connection) -> None:
+        user_id = connection.user_id
+        await self._bus.subscribe(keys.person(user_id), self._hear)
+        if user_id not in self._sockets:
+            # They left while we asked; nobody else would let the channel go.
+            self._bus.unsubscribe(keys.person(user_id))
+            return
+        session_id = await self._hub.people.held_by(user_id)
+        if session_id is None or await self.attach(session_id) is None:
+            return
+        loaded = await self._hub.live.rooms.load(session_id)
+        if loaded is not None and loaded.room.state not in OVER and not connection.closed:
+            _tell_where_they_are(connection, loaded.room)
+
+    def _hear(self, message: bytes) -> None:
+        _, session_id = msgpack.unpackb(message)
+        self._hub.spawn("arrivals.attach", lambda: self.attach(SessionId(session_id)))
+
+
+def _tell_where_they_are(connection: Connection, room: Room) -> None:
+    person = room.participant(connection.user_id)
+    if person is None:
+        return
+    ringing = room.state is State.REQUESTED
+    if person.role == "practitioner" and ringing:
+        if room.offered_at_ms is not None:
+            deliver(frame("session:offered", msgspec.json.encode(offer(room))), [connection])
+        return
+    hold = wire.hold(person) if ringing else msgspec.UNSET
+    body = msgspec.json.encode(wire.SessionState(wire.session(room), hold))
+    deliver(frame("session:state", body), [connection])

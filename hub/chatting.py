@@ -1,0 +1,76 @@
+"""A message's three forms: as it is told (a JSON fragment), as it is stored (sealed), as it is answered.
+
+The fragment is everything of `chat:message` but what the store alone knows, its `seq` and its time. It is
+made once, by the hub of the sender, and every hub completes it to the same frame.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from hub import wire
+from rooms.room import Participant, Room
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
+from store.records import StoredMessage
+from store.redis.chat import Delivered
+
+_message = msgspec.json.Decoder(wire.Message).decode
+
+
+class Saying(msgspec.Struct, frozen=True, rename={"sender": "from"}):
+    """What a fragment is made of."""
+
+    id: str
+    sender: wire.Speaker
+    text: str
+    client_id: str
+
+
+def fragment(message_id: str, sender: Participant, text: str, client_id: str) -> bytes:
+    """The told form, without the braces."""
+    speaker = wire.Speaker(sender.user_id, sender.name, sender.role)
+    return msgspec.json.encode(Saying(message_id, speaker, text, client_id))[1:-1]
+
+
+def told(delivered: Delivered, fragment: bytes) -> wire.Message:
+    """A message that was told, as an answer repeats it."""
+    return _message(b'{"seq":%d,"at_ms":%d,%s}' % (delivered.seq, delivered.at_ms, fragment))
+
+
+async def messages(
+    keyring: Keyring, room: Room, stored: Iterable[StoredMessage]
+) -> list[wire.Message | wire.LostMessage]:
+    """Stored messages, opened. One that cannot be opened any more is told as lost, with its place."""
+    answer: list[wire.Message | wire.LostMessage] = []
+    for message in stored:
+        sender = _sender(room, message.participant_no)
+        text = None if sender is None else await _open(keyring, sender, message.id, message.body)
+        if sender is None or text is None:
+            answer.append(wire.LostMessage(message.seq))
+        else:
+            speaker = wire.Speaker(sender.user_id, sender.name, sender.role)
+            answer.append(
+                wire.Message(message.id, message.seq, message.at_ms, speaker, text, message.client_id)
+            )
+    return answer
+
+
+async def reopened(keyring: Keyring, room: Room, delivered: Delivered) -> bytes | None:
+    """The fragment of a message that this hub did not hear being told."""
+    sender = _sender(room, delivered.participant_no)
+    text = None if sender is None else await _open(keyring, sender, delivered.id, delivered.sealed)
+    if sender is None or text is None:
+        return None
+    return fragment(delivered.id, sender, text, delivered.client_id)
+
+
+def _sender(room: Room, participant_no: int) -> Participant | None:
+    return next((person for person in room.people if person.no == participant_no), None)
+
+
+async def _open(keyring: Keyring, sender: Participant, message_id: str, sealed: bytes) -> str | None:
+    try:
+        key = await keyring.load(sender.user_id)
+        return keyring.open(key, message_aad(message_id), sealed).decode()
+    except (ShreddedError, SealBrokenError):
+        return None

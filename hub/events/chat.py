@@ -1,0 +1,82 @@
+"""What is said in the room."""
+
+import uuid_utils
+
+from hub import wire
+from hub.chatting import fragment, messages
+from hub.connection import Connection
+from hub.errors import Code, Refused
+from hub.follow import Follow, moment
+from hub.hub import Hub
+from hub.tell import ROOM
+from rooms.chat import clean
+from rooms.errors import NotFound, NotInRoom, NotLive
+from rooms.ids import SessionId
+from rooms.room import OPEN, Participant, Room
+from store.privacy.keys import message_aad
+from store.redis.chat import Utterance
+
+
+async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Sent:
+    """`chat:send`: seal, append, be told like everyone else. The hot path: one trip to the store."""
+    text = clean(body.text)
+    if not text.strip():
+        raise Refused(Code.BAD_REQUEST, "There is nothing in this message.", fields={"text": "is blank"})
+    followed, me = await _inside(hub, connection, SessionId(body.session_id))
+    key = await hub.keyring.load(me.user_id)
+    message_id = str(uuid_utils.uuid7())
+    said = Utterance(
+        session_id=followed.session_id,
+        sender=me.user_id,
+        participant_no=me.no,
+        client_id=body.client_id,
+        message_id=message_id,
+        sealed=hub.keyring.seal(key, message_aad(message_id), text.encode()),
+        fragment=fragment(message_id, me, text, body.client_id),
+    )
+    place = await hub.chat.append(said, hub.here())
+    return wire.Sent(place.id, place.seq, place.at_ms, "sent")
+
+
+async def history(hub: Hub, connection: Connection, body: wire.ReadHistory) -> wire.History:
+    """`chat:history`: a piece of the transcript of a room that is still remembered."""
+    session_id = SessionId(body.session_id)
+    loaded = await hub.live.rooms.require(session_id)
+    if loaded.room.participant(connection.user_id) is None:
+        raise NotFound
+    if loaded.room.state in OPEN and not hub.presence.is_in(session_id, connection):
+        raise NotInRoom
+    stored = await hub.chat.read(session_id, body.after_seq, min(body.limit, hub.sizes.history_messages))
+    return wire.History(await messages(hub.keyring, loaded.room, stored), loaded.seq)
+
+
+async def typing(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Done:
+    """`chat:typing`: told to the others, and forgotten."""
+    followed, me = await _inside(hub, connection, SessionId(body.session_id))
+    told = wire.Typing(followed.session_id, me.user_id)
+    await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:typing", told, but=me.user_id))
+    return wire.Done()
+
+
+async def read(hub: Hub, connection: Connection, body: wire.ReadMark) -> wire.Done:
+    """`chat:read`: how far somebody has read, never past what there is."""
+    followed, me = await _inside(hub, connection, SessionId(body.session_id))
+    told = wire.ReadUpTo(followed.session_id, me.user_id, min(body.seq, followed.seq))
+    await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:read", told, but=me.user_id))
+    return wire.Done()
+
+
+async def _inside(hub: Hub, connection: Connection, session_id: SessionId) -> tuple[Follow, Participant]:
+    """The room, when this socket is in it. Otherwise says why not, as exactly as the person may know."""
+    followed = hub.follows.by_room.get(session_id)
+    if followed is not None and connection.id in followed.joined:
+        me = followed.people.get(connection.user_id)
+        if me is not None:
+            return followed, me
+    raise _why_not((await hub.live.rooms.require(session_id)).room, connection)
+
+
+def _why_not(room: Room, connection: Connection) -> Exception:
+    if room.participant(connection.user_id) is None:
+        return NotFound()
+    return NotInRoom() if room.state in OPEN else NotLive()

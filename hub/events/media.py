@@ -1,0 +1,63 @@
+"""The way to each other's picture and voice."""
+
+import msgspec
+
+from hub import wire
+from hub.connection import Connection
+from hub.errors import Code, Refused
+from hub.follow import moment
+from hub.hub import Hub
+from hub.tell import user
+from rooms import media
+from rooms.errors import NotFound, NotInRoom, NotLive
+from rooms.ids import SessionId, UserId
+from rooms.room import OPEN, Participant, Room
+
+
+async def refresh(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.MediaReply:
+    """`media:refresh`: credentials that last as long as the time that is funded now."""
+    loaded = await hub.live.rooms.require(SessionId(body.session_id))
+    me = _inside(hub, loaded.room, connection)
+    return wire.MediaReply(credentials(hub, loaded.room, me, loaded.now_ms))
+
+
+async def signal(hub: Hub, connection: Connection, body: wire.SignalPeer) -> wire.Done:
+    """`media:signal`: pass something on to the other side, where no Agora app carries the media."""
+    room = (await hub.live.rooms.require(SessionId(body.session_id))).room
+    me = _inside(hub, room, connection)
+    if hub.agora is not None:
+        raise Refused(Code.CONFLICT, "Media runs over Agora here; nothing needs to be signalled.")
+    if room.participant(UserId(body.to)) is None or body.to == me.user_id:
+        raise NotFound
+    passed = wire.PeerSignal(room.id, me.user_id, body.data)
+    await hub.live.rooms.publish(room.id, moment(user(UserId(body.to)), "media:signal", passed))
+    return wire.Done()
+
+
+def credentials(hub: Hub, room: Room, person: Participant, now_ms: int) -> wire.Media:
+    """The person's place in the session's media channel."""
+    place = media.credentials(hub.agora, room, person, longest_ms=hub.media_longest_ms, now_ms=now_ms)
+    app_id = None if hub.agora is None else hub.agora.app_id
+    provider = "peer" if hub.agora is None else "agora"
+    return msgspec.convert(
+        {
+            "provider": provider,
+            "app_id": app_id,
+            "channel": place.channel,
+            "uid": place.uid,
+            "token": place.token,
+            "expires_at_ms": place.expires_at_ms,
+        },
+        wire.Media,
+    )
+
+
+def _inside(hub: Hub, room: Room, connection: Connection) -> Participant:
+    person = room.participant(connection.user_id)
+    if person is None:
+        raise NotFound
+    if room.state not in OPEN:
+        raise NotLive
+    if not hub.presence.is_in(room.id, connection):
+        raise NotInRoom
+    return person

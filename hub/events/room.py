@@ -1,0 +1,110 @@
+"""In and out of the room."""
+
+from functools import partial
+from typing import NamedTuple
+
+from hub import wire
+from hub.chatting import messages, told
+from hub.connection import Connection
+from hub.events.media import credentials
+from hub.follow import Follow
+from hub.hub import Hub
+from hub.tell import meter_view
+from rooms import session
+from rooms.errors import NotFound, NotLive
+from rooms.ids import SessionId
+from rooms.room import Participant, Room
+from store.redis.rooms import Loaded
+
+
+class Said(NamedTuple):
+    """A piece of the transcript. `to_head`: nothing came after it when it was read."""
+
+    messages: list[wire.Message | wire.LostMessage]
+    after_seq: int
+    to_head: bool
+
+
+async def join(hub: Hub, connection: Connection, body: wire.JoinRoom) -> wire.Joined:
+    """`room:join`: enter, and learn in one answer everything that later events build on."""
+    session_id = SessionId(body.session_id)
+    followed = await hub.follows.follow(session_id)
+    if followed is None:
+        raise NotFound
+    decide = partial(session.join, who=connection.user_id, connection=connection.id, hub=hub.here())
+    loaded = await hub.live.change(session_id, decide)
+    await _load_keys(hub, loaded.room)
+    while True:
+        said = await _said(hub, loaded, body.after_seq)
+        if followed.version <= loaded.room.version:
+            break
+        # The room changed while its history was read; events about that went past this socket.
+        loaded = await hub.live.rooms.require(session_id)
+    return _enter(hub, connection, followed, loaded, said)
+
+
+async def leave(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Done:
+    """`room:leave`: this socket goes; the session waits for its person to come back."""
+    session_id = SessionId(body.session_id)
+    room = (await hub.live.rooms.require(session_id)).room
+    if room.participant(connection.user_id) is None:
+        raise NotFound
+    await hub.live.change(session_id, partial(session.leave, connection=connection.id))
+    hub.presence.leave(hub.follows.by_room.get(session_id), session_id, connection)
+    return wire.Done()
+
+
+def _enter(
+    hub: Hub,
+    connection: Connection,
+    followed: Follow,
+    loaded: Loaded,
+    said: Said,
+) -> wire.Joined:
+    """From here to the acknowledgement nothing waits, so no event falls between the answer and what follows."""
+    room = loaded.room
+    me = _part(room, connection)
+    if not any(anchor.connection == connection.id for anchor in me.anchors):
+        raise NotLive
+    if connection.closed:
+        hub.presence.owe(room.id, connection)
+        raise NotLive
+    hub.presence.enter(followed, connection)
+    guest = me if me.role == "guest" else room.guests[0]
+    return wire.Joined(
+        session=wire.session(room),
+        participants=wire.participants(room),
+        messages=[*said.messages, *(_since(followed, said) if said.to_head else [])],
+        head_seq=max(followed.seq, loaded.seq),
+        meter=meter_view(room, guest, max(loaded.now_ms, room.clock_ms)),
+        media=credentials(hub, room, me, loaded.now_ms),
+        you=wire.You(me.user_id, me.role, me.muted),
+    )
+
+
+def _since(followed: Follow, said: Said) -> list[wire.Message]:
+    """What was told while the history was read: it went past this socket."""
+    head = said.messages[-1].seq if said.messages else said.after_seq
+    return [told(delivered, fragment) for delivered, fragment in followed.tail if delivered.seq > head]
+
+
+async def _said(hub: Hub, loaded: Loaded, after_seq: int | None) -> Said:
+    room, sizes = loaded.room, hub.sizes
+    if after_seq is None:
+        stored = await hub.chat.last(room.id, sizes.join_messages)
+        return Said(await messages(hub.keyring, room, stored), 0, to_head=True)
+    stored = await hub.chat.read(room.id, after_seq, sizes.catch_up_messages)
+    whole = len(stored) < sizes.catch_up_messages
+    return Said(await messages(hub.keyring, room, stored), after_seq, to_head=whole)
+
+
+async def _load_keys(hub: Hub, room: Room) -> None:
+    for person in room.people:
+        await hub.keyring.load(person.user_id)
+
+
+def _part(room: Room, connection: Connection) -> Participant:
+    person = room.participant(connection.user_id)
+    if person is None:
+        raise NotFound
+    return person

@@ -1,0 +1,324 @@
+"""What a hub knows of the rooms its people are in: it hears each of them and passes on what is said, in order.
+
+Every fact of a room carries a dense number, `rev`. A hub that sees a jump reads what it missed from the
+store before it passes on anything further, so its sockets see no gap either.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import msgspec
+import structlog
+
+from hub.connection import Connection, Frame
+from hub.fanout import deliver, frame
+from hub.tell import PEOPLE, ROOM
+from rooms.deadlines import next_due_ms
+from rooms.errors import RoomError
+from rooms.ids import ConnectionId, SessionId, UserId
+from rooms.room import OVER, Participant, Room, State
+from redis.exceptions import RedisError
+
+from store.redis import keys
+from store.redis.bus import Bus
+from store.redis.chat import Chat, Delivered
+from store.redis.rooms import Logged, Outgoing, Rooms
+
+log = structlog.get_logger()
+
+TAIL = 512
+"""Messages a hub keeps in memory, to put back should the store lose its last moments."""
+HEAL_AGAIN_S = 0.5
+
+Open = Callable[[Room, Delivered], Awaitable[bytes | None]]
+"""A stored message back into the JSON fragment that was told, if it can still be opened."""
+
+
+@dataclass(eq=False)
+class Follow:
+    """One room, as this hub follows it."""
+
+    session_id: SessionId
+    people: dict[UserId, Participant] = field(default_factory=dict)
+    joined: dict[ConnectionId, Connection] = field(default_factory=dict)
+    state: State = State.REQUESTED
+    rev: int = 0
+    seq: int = 0
+    version: int = 0
+    tail: deque[tuple[Delivered, bytes]] = field(default_factory=lambda: deque(maxlen=TAIL))
+    ready: asyncio.Future[None] | None = None
+    early: list[list[Any]] | None = field(default_factory=list)
+    """What was heard before the room was read, or while a gap is being healed; None while in step."""
+    healing: bool = False
+    heal_again: bool = False
+    due: asyncio.TimerHandle | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def chat_frame(session_id: SessionId, seq: int, at_ms: int, fragment: bytes) -> Frame:
+    """`chat:message`: the fragment with the place that the store gave it."""
+    return frame(
+        "chat:message",
+        b'{"session_id":"%s","seq":%d,"at_ms":%d,%s}' % (session_id.encode(), seq, at_ms, fragment),
+    )
+
+
+def lost_frame(session_id: SessionId, seq: int) -> Frame:
+    """A message that had a place and is gone."""
+    return frame("chat:message", b'{"session_id":"%s","seq":%d,"lost":true}' % (session_id.encode(), seq))
+
+
+class Follows:
+    """The rooms this hub follows."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        rooms: Rooms,
+        chat: Chat,
+        *,
+        sockets_of: Callable[[UserId], Collection[Connection]],
+        open_message: Open,
+        on_due: Callable[[SessionId], None],
+        on_over: Callable[[SessionId], None],
+        delay_s: Callable[[int], float],
+    ) -> None:
+        self._bus = bus
+        self._rooms = rooms
+        self._chat = chat
+        self._sockets_of = sockets_of
+        self._open_message = open_message
+        self._on_due = on_due
+        self._on_over = on_over
+        self._delay_s = delay_s
+        self._healing: set[asyncio.Task[None]] = set()
+        self.by_room: dict[SessionId, Follow] = {}
+
+    async def follow(self, session_id: SessionId) -> Follow | None:
+        """Hear a room from now on. None when there is no such room."""
+        known = self.by_room.get(session_id)
+        if known is not None and known.ready is not None:
+            await asyncio.shield(known.ready)
+            return known if session_id in self.by_room else None
+        followed = Follow(session_id, ready=asyncio.get_running_loop().create_future())
+        self.by_room[session_id] = followed
+        try:
+            await self._bus.subscribe(
+                keys.room(session_id), lambda message: self._hear(followed, msgpack.unpackb(message, raw=True))
+            )
+            loaded = await self._rooms.load(session_id)
+        except BaseException:
+            self.unfollow(session_id)
+            raise
+        if loaded is None:
+            self.unfollow(session_id)
+            return None
+        followed.rev, followed.seq = loaded.rev, loaded.seq
+        self._see(followed, loaded.room)
+        self._catch_up(followed)
+        if followed.ready is not None and not followed.ready.done():
+            followed.ready.set_result(None)
+        return followed
+
+    def unfollow(self, session_id: SessionId) -> None:
+        """Hear the room no more."""
+        followed = self.by_room.pop(session_id, None)
+        if followed is None:
+            return
+        self._bus.unsubscribe(keys.room(session_id))
+        if followed.due is not None:
+            followed.due.cancel()
+        if followed.ready is not None and not followed.ready.done():
+            followed.ready.set_result(None)
+        followed.changed.set()
+
+    def forget_all(self) -> None:
+        """Hear no room any more."""
+        for session_id in list(self.by_room):
+            self.unfollow(session_id)
+
+    def let_go(self, user_id: UserId) -> None:
+        """A person has no socket here any more: stop following rooms that nobody here is in."""
+        for followed in list(self.by_room.values()):
+            if user_id in followed.people and not any(map(self._sockets_of, followed.people)):
+                self.unfollow(followed.session_id)
+
+    def missed(self, followed: Follow, after_seq: int) -> list[Delivered | None]:
+        """Messages after a `seq` that this hub has passed on and still remembers."""
+        return [delivered for delivered, _ in followed.tail if delivered.seq > after_seq]
+
+    def heal_all(self) -> None:
+        """The bus was away: whatever was said meanwhile is read from the store."""
+        for followed in list(self.by_room.values()):
+            self._heal(followed)
+
+    async def next_change(self, followed: Follow, *, after: int, timeout_s: float) -> bool:
+        """Wait until the room is past version `after`. False when it was not within the time."""
+        if followed.version > after:
+            return True
+        followed.changed.clear()
+        try:
+            await asyncio.wait_for(followed.changed.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    def _see(self, followed: Follow, room: Room) -> None:
+        followed.version = room.version
+        followed.state = room.state
+        followed.people = {person.user_id: person for person in room.people}
+        self._arm(followed, next_due_ms(room))
+
+    def _arm(self, followed: Follow, due_ms: int | None) -> None:
+        if followed.due is not None:
+            followed.due.cancel()
+            followed.due = None
+        if due_ms is not None:
+            delay_s = self._delay_s(due_ms)
+            followed.due = asyncio.get_running_loop().call_later(delay_s, self._on_due, followed.session_id)
+
+    # Hearing. From here to `_heal` nothing waits: order is kept because each message is dealt with whole.
+
+    def _hear(self, followed: Follow, message: list[Any]) -> None:
+        if message[0] == b"t":
+            self._pass_moment(followed, message)
+        elif followed.early is not None:
+            followed.early.append(message)
+        elif _first_rev(message) > followed.rev + 1:
+            followed.early = [message]
+            self._heal(followed)
+        else:
+            self._pass_on(followed, message)
+
+    def _catch_up(self, followed: Follow) -> None:
+        early, followed.early = followed.early or [], None
+        for message in early:
+            self._hear(followed, message)
+
+    def _pass_on(self, followed: Follow, message: list[Any]) -> None:
+        if message[0] == b"c":
+            self._pass_chat(followed, message)
+            return
+        _, first, version, due_ms, state, events = message
+        for rev, event in enumerate(events, first):
+            if rev > followed.rev:
+                followed.rev = rev
+                self._pass_event(followed, Outgoing(event[0].decode(), event[1].decode(), event[2]))
+        if version > followed.version:
+            followed.version = version
+            self._arm(followed, int(due_ms) if due_ms else None)
+            self._turn(followed, State(state.decode()))
+            followed.changed.set()
+
+    def _turn(self, followed: Follow, state: State) -> None:
+        followed.state = state
+        if state not in OVER:
+            return
+        followed.joined.clear()
+        self._on_over(followed.session_id)
+        if state is not State.ENDED:
+            self.unfollow(followed.session_id)
+
+    def _pass_chat(self, followed: Follow, message: list[Any]) -> None:
+        _, rev, seq, at_ms, id_, no, client_id, sealed, sender, fragment = message
+        if rev <= followed.rev:
+            return
+        followed.rev, followed.seq = rev, seq
+        delivered = Delivered(
+            rev, seq, at_ms, id_.decode(), int(no), client_id.decode(), sealed, UserId(sender.decode())
+        )
+        self._deliver_chat(followed, delivered, fragment)
+
+    def _deliver_chat(self, followed: Follow, delivered: Delivered, fragment: bytes) -> None:
+        followed.tail.append((delivered, fragment))
+        sent = chat_frame(followed.session_id, delivered.seq, delivered.at_ms, fragment)
+        deliver(sent, followed.joined.values())
+
+    def _pass_event(self, followed: Follow, event: Outgoing) -> None:
+        deliver(frame(event.name, event.body), self._audience(followed, event.audience))
+
+    def _pass_moment(self, followed: Follow, message: list[Any]) -> None:
+        _, audience, name, body, but = message
+        sent = frame(name.decode(), body)
+        told = self._audience(followed, audience.decode())
+        deliver(sent, [c for c in told if but is None or c.user_id != but.decode()])
+
+    def _audience(self, followed: Follow, audience: str) -> list[Connection]:
+        if audience == ROOM:
+            return list(followed.joined.values())
+        if audience == PEOPLE:
+            return [connection for person in followed.people for connection in self._sockets_of(person)]
+        return list(self._sockets_of(UserId(audience.removeprefix("user:"))))
+
+    # Healing.
+
+    def _heal(self, followed: Follow) -> None:
+        if followed.healing or followed.ready is None or not followed.ready.done():
+            followed.heal_again = followed.healing
+            return
+        followed.healing = True
+        if followed.early is None:
+            followed.early = []
+        task = asyncio.create_task(self._read_gap(followed))
+        self._healing.add(task)
+        task.add_done_callback(self._healing.discard)
+
+    async def _read_gap(self, followed: Follow) -> None:
+        while followed.session_id in self.by_room:
+            followed.heal_again = False
+            try:
+                await self._fill_gap(followed)
+                if not followed.heal_again:
+                    break
+            except (OSError, RedisError, RoomError) as error:
+                log.warning("room.heal_failed", session=followed.session_id, error=type(error).__name__)
+                await asyncio.sleep(HEAL_AGAIN_S)
+        followed.healing = False
+        self._catch_up(followed)
+
+    async def _fill_gap(self, followed: Follow) -> None:
+        loaded = await self._rooms.load(followed.session_id)
+        if loaded is None:
+            self.unfollow(followed.session_id)
+            return
+        told = await self._rooms.log_since(followed.session_id, followed.rev)
+        said = await self._chat.replay(followed.session_id, followed.seq)
+        fragments = {
+            message.seq: await self._open_message(loaded.room, message) for message in said if message.id
+        }
+        missed: list[Logged | Delivered] = sorted([*told, *said], key=lambda item: item.rev)
+        for item in missed:
+            self._pass_missed(followed, item, fragments)
+        followed.rev = max(followed.rev, loaded.rev)
+        followed.seq = max(followed.seq, loaded.seq)
+        self._see(followed, loaded.room)
+        if loaded.room.state in OVER:
+            self._turn(followed, loaded.room.state)
+        followed.changed.set()
+
+    def _pass_missed(
+        self, followed: Follow, item: Logged | Delivered, fragments: dict[int, bytes | None]
+    ) -> None:
+        if isinstance(item, Logged):
+            self._pass_event(followed, item.outgoing)
+        else:
+            followed.seq = item.seq
+            fragment = fragments.get(item.seq)
+            if fragment is None:
+                deliver(lost_frame(followed.session_id, item.seq), followed.joined.values())
+            else:
+                self._deliver_chat(followed, item, fragment)
+        followed.rev = max(followed.rev, item.rev)
+
+
+def moment(audience: str, name: str, body: msgspec.Struct, *, but: UserId | None = None) -> bytes:
+    """Something that is true for a moment only, as the bus carries it. `but` is not told."""
+    return bytes(msgpack.packb(["t", audience, name, msgspec.json.encode(body), but]))
+
+
+def _first_rev(message: list[Any]) -> int:
+    return int(message[1])

@@ -1,0 +1,82 @@
+"""What handlers are given: everything one hub process is made of, and nothing global."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+import asyncpg
+
+from hub.auth import Tokens
+from hub.connection import Connection
+from hub.follow import Follows
+from hub.live import Live
+from hub.presence import Presence
+from hub.tasks import Job
+from hub.watchers import Watchers
+from rooms.ids import HubId, UserId
+from rooms.media import AgoraApp
+from rooms.room import Limits
+from store.privacy.keys import Keyring
+from store.redis.chat import Chat
+from store.redis.directory import Directory
+from store.redis.people import People
+
+
+class Incarnation:
+    """Which start of the hub this is. A fenced hub begins anew under another id."""
+
+    def __init__(self, first: HubId) -> None:
+        self.id = first
+
+    def __call__(self) -> HubId:
+        """The id right now."""
+        return self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a request is made of beside the practitioner's own terms.
+
+    `cap_minutes` of the rate is the cap when the guest names none; `hold_ack_s` is how long a request waits
+    for its hold before it answers `pending`; `return_url` is where a guest comes back to from their bank.
+    """
+
+    limits: Limits
+    fee_bps: int
+    cap_minutes: int
+    hold_ack_s: float
+    environment: str
+    return_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is answered at once."""
+
+    join_messages: int
+    catch_up_messages: int
+    history_messages: int
+    directory_page: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """One hub process, as its handlers see it."""
+
+    here: Incarnation
+    tokens: Tokens
+    pool: asyncpg.Pool
+    keyring: Keyring
+    live: Live
+    chat: Chat
+    people: People
+    directory: Directory
+    follows: Follows
+    presence: Presence
+    watchers: Watchers
+    offer: Offer
+    sizes: Sizes
+    agora: AgoraApp | None
+    media_longest_ms: int
+    now_ms: Callable[[], int]
+    sockets_of: Callable[[UserId], Collection[Connection]]
+    spawn: Callable[[str, Job], None]

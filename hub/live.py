@@ -1,0 +1,95 @@
+"""The one door through which a session changes: decide, commit, and set its people free once it is over."""
+
+from collections.abc import Awaitable, Callable
+
+from rooms import deadlines
+from rooms.departure import Proofs
+from rooms.directory import Standing
+from rooms.errors import NotFound
+from rooms.ids import HubId, SessionId
+from rooms.news import Change
+from rooms.room import OVER, Room
+from store.redis.directory import Directory
+from store.redis.people import People
+from store.redis.rooms import Decide, Loaded, Rooms
+
+HeardHere = Callable[[Room], Proofs]
+"""When this process's own sockets in a room were last heard."""
+HeardElsewhere = Callable[[HubId], Awaitable[Proofs]]
+"""When another hub's sockets were last heard, from its heartbeat."""
+
+
+class Live:
+    """Changes to sessions, on whatever hub or worker this is."""
+
+    def __init__(
+        self,
+        rooms: Rooms,
+        people: People,
+        directory: Directory,
+        *,
+        heard_here: HeardHere,
+        heard_elsewhere: HeardElsewhere,
+        here: Callable[[], HubId],
+    ) -> None:
+        self.rooms = rooms
+        self._people = people
+        self._directory = directory
+        self._heard_here = heard_here
+        self._heard_elsewhere = heard_elsewhere
+        self._here = here
+
+    async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
+        """Decide and commit. Raises what the decision refuses with, and what `Rooms.change` does."""
+        loaded = await self.rooms.change(session_id, decide)
+        if loaded.room.state in OVER:
+            await self.free(loaded.room)
+        return loaded
+
+    async def change_with_proofs(
+        self, session_id: SessionId, decide: Callable[[Room, Proofs, int], Change]
+    ) -> Loaded:
+        """As `change`, for decisions that may end presence: they are told when each socket was heard."""
+        proofs = await self.proofs((await self.rooms.require(session_id)).room)
+        return await self.change(session_id, lambda room, *, now_ms: decide(room, proofs, now_ms))
+
+    async def tick(self, session_id: SessionId) -> bool:
+        """Apply the deadlines that are due. False when the room is gone or nothing was."""
+        try:
+            before = await self.rooms.require(session_id)
+            after = await self.change_with_proofs(
+                session_id,
+                lambda room, proofs, now_ms: deadlines.tick(room, proofs=proofs, now_ms=now_ms),
+            )
+        except NotFound:
+            return False
+        return after.room.version > before.room.version
+
+    async def proofs(self, room: Room) -> Proofs:
+        """When each socket in the room was last heard: our own exactly, others' as their hub last said."""
+        heard = dict(self._heard_here(room))
+        hubs = {anchor.hub for person in room.people for anchor in person.anchors}
+        for hub in hubs - {self._here()}:
+            heard.update(await self._heard_elsewhere(hub))
+        return heard
+
+    async def free(self, room: Room) -> None:
+        """The session is over: nobody is held by it. Harmless the second time."""
+        for person in room.people:
+            standing = await self._people.release(person.user_id, room.id)
+            if person.role == "practitioner":
+                await self._directory.show(standing)
+
+    async def corrected(self, standing: Standing) -> Standing:
+        """How a practitioner really stands: a session that is over holds nobody, whatever was left of it."""
+        held_by = standing.session_id
+        if held_by is None or not standing.confirmed or not await self.is_over(held_by):
+            return standing
+        return await self._people.release(standing.user_id, held_by)
+
+    async def is_over(self, session_id: SessionId) -> bool:
+        """Whether nothing of a session is live any more, so that it holds nobody."""
+        loaded = await self.rooms.load(session_id)
+        return loaded is None or loaded.room.state in OVER
+
+

@@ -1,0 +1,178 @@
+"""How a request becomes a session. Each step is repeatable, so the same request_id picks up where it was left.
+
+    bind request_id → reserve guest → reserve practitioner → open the room → confirm both
+    → record it with its hold in Postgres → (a worker places the hold) → answer
+
+The practitioner is reserved before any money moves: of two guests the loser has no hold. A hub that dies on
+the way leaves reservations that expire, or a room whose deadline cancels it.
+"""
+
+from functools import partial
+
+import uuid_utils
+
+from billing import holds, money, requests
+from hub import wire
+from hub.auth import Principal
+from hub.errors import Code, Refused
+from hub.hub import Hub
+from rooms import session
+from rooms.errors import AlreadyInSession, Busy, NotFound, RoomError
+from rooms.ids import SessionId, UserId
+from rooms.room import OVER, Room, State, Terms
+from store.postgres import people as people_records
+from store.postgres import sessions as session_records
+from store.records import Card, Practice
+
+
+async def request(hub: Hub, who: Principal, asked: wire.RequestSession) -> wire.Requested:
+    """A guest asks for an instant session.
+
+    Raises Refused(`not_found`, `offline`, `busy`, `conflict`, `payment_required`, `card_declined`, `underage`,
+    `policy_pending`).
+    """
+    practitioner_id = UserId(asked.practitioner_id)
+    session_id = await hub.people.first_request(
+        who.user_id, asked.request_id, SessionId(str(uuid_utils.uuid7()))
+    )
+    room = await _already(hub, who, session_id)
+    if room is None:
+        try:
+            room = await _begin(hub, who, session_id, practitioner_id, asked.cap_minor)
+        except (Refused, RoomError):
+            # Nothing came of it, so the same request_id may ask again.
+            await hub.people.forget_request(who.user_id, asked.request_id)
+            raise
+    return await _answer(hub, room)
+
+
+async def _already(hub: Hub, who: Principal, session_id: SessionId) -> Room | None:
+    loaded = await hub.live.rooms.load(session_id)
+    if loaded is None:
+        return None
+    if loaded.room.participant(who.user_id) is None:
+        raise NotFound
+    return loaded.room
+
+
+async def _begin(
+    hub: Hub, who: Principal, session_id: SessionId, practitioner_id: UserId, cap_minor: int | None
+) -> Room:
+    practice, card, name = await _both_sides(hub, who, practitioner_id)
+    terms = _terms(hub, practice, cap_minor)
+    if terms.kind != "free" and card is None:
+        raise Refused(Code.PAYMENT_REQUIRED, "Save a card first; nothing is charged before the session.")
+    await _reserve(hub, who.user_id, session_id, must_be_online=False)
+    try:
+        await _reserve(hub, practitioner_id, session_id, must_be_online=True)
+        change = session.request(
+            session_id,
+            practitioner=(practitioner_id, practice.name),
+            guest=(who.user_id, name),
+            terms=terms,
+            limits=hub.offer.limits,
+            now_ms=await hub.live.rooms.now_ms(),
+        )
+        room = await hub.live.rooms.create(change)
+    except BaseException:
+        await _release(hub, session_id, who.user_id, practitioner_id)
+        raise
+    await _confirm(hub, room)
+    await _record(hub, room, card)
+    return room
+
+
+async def _both_sides(
+    hub: Hub, who: Principal, practitioner_id: UserId
+) -> tuple[Practice, Card | None, str]:
+    me = await people_records.person(hub.pool, who.user_id)
+    if me is None or not me.adult:
+        raise Refused(Code.UNDERAGE, "Sessions are for adults: confirm your date of birth first.")
+    if me.policy_accepted_ms is None:
+        raise Refused(Code.POLICY_PENDING, "Accept the privacy policy first.")
+    practice = await people_records.practice(hub.pool, practitioner_id)
+    if practice is None or practice.verified_at_ms is None:
+        raise NotFound
+    if not practice.accepts_instant or not practice.transfers_active:
+        raise Refused(Code.OFFLINE, "This practitioner takes no instant sessions just now.")
+    return practice, await people_records.card(hub.pool, who.user_id), me.name
+
+
+def _terms(hub: Hub, practice: Practice, cap_minor: int | None) -> Terms:
+    rate = practice.rate_minor_per_minute
+    cap = rate * hub.offer.cap_minutes if cap_minor is None else cap_minor
+    return Terms(
+        kind="per_minute" if rate > 0 else "free",
+        currency=practice.currency,
+        rate_minor_per_minute=rate,
+        free_ms=practice.free_s * 1000,
+        fee_bps=hub.offer.fee_bps,
+        minimum_minor=money.minimum_charge_minor(practice.currency),
+        cap_minor=cap,
+    )
+
+
+async def _reserve(hub: Hub, user_id: UserId, session_id: SessionId, *, must_be_online: bool) -> None:
+    """Raises Busy for the practitioner, AlreadyInSession for the guest, Offline."""
+    held = await hub.people.reserve(user_id, session_id, must_be_online=must_be_online)
+    if held is not None and held.confirmed and await hub.live.is_over(held.session_id):
+        held = await hub.people.reserve(
+            user_id, session_id, must_be_online=must_be_online, over=held.session_id
+        )
+    if held is not None:
+        raise Busy if must_be_online else AlreadyInSession
+    if must_be_online:
+        await hub.directory.show(await hub.people.standing(user_id))
+
+
+async def _release(hub: Hub, session_id: SessionId, guest_id: UserId, practitioner_id: UserId) -> None:
+    await hub.people.release(guest_id, session_id)
+    await hub.directory.show(await hub.people.release(practitioner_id, session_id))
+
+
+async def _confirm(hub: Hub, room: Room) -> None:
+    for person in room.people:
+        await hub.people.confirm(person.user_id, room.id)
+
+
+async def _record(hub: Hub, room: Room, card: Card | None) -> None:
+    """On record with the hold it needs; when that fails there is no session, and nothing was held."""
+    hold = None
+    amount_minor = holds.first_hold_minor(room.terms)
+    if amount_minor > 0 and card is not None:
+        hold = requests.hold(
+            room.id,
+            room.guests[0].no,
+            ordinal=1,
+            amount_minor=amount_minor,
+            currency=room.terms.currency,
+            customer=card.stripe_customer,
+            payment_method=card.stripe_payment_method,
+            return_url=hub.offer.return_url,
+            at_ms=room.requested_at_ms,
+            abandon_at_ms=room.requested_at_ms + room.limits.hold_ms,
+        )
+    try:
+        await session_records.insert_request(
+            hub.pool, room, environment=hub.offer.environment, hold=hold, now_ms=hub.now_ms()
+        )
+    except BaseException:
+        await hub.live.change(room.id, partial(session.cancel, who=room.guests[0].user_id))
+        raise
+
+
+async def _answer(hub: Hub, room: Room) -> wire.Requested:
+    """Answer once the hold's outcome is known, or as `pending` when that takes too long."""
+    followed = await hub.follows.follow(room.id)
+    deadline_ms = hub.now_ms() + hub.offer.hold_ack_s * 1000
+    while True:
+        loaded = await hub.live.rooms.require(room.id)
+        guest = loaded.room.guests[0]
+        undecided = guest.hold is not None and guest.hold.status == "pending"
+        left_s = (deadline_ms - hub.now_ms()) / 1000
+        if loaded.room.state is not State.REQUESTED or not undecided or left_s <= 0 or followed is None:
+            break
+        await hub.follows.next_change(followed, after=loaded.room.version, timeout_s=min(left_s, 1.0))
+    if loaded.room.state in OVER and loaded.room.end_reason == "card_declined":
+        raise Refused(Code.CARD_DECLINED, "Your card was declined. Nothing is held; try another card.")
+    return wire.Requested(wire.session(loaded.room), wire.hold(guest))

@@ -1,0 +1,117 @@
+"""A route is a row like an event: who may, what is done, what comes back. Errors become the contract's here.
+
+A handler gets the hub, the principal and the request, and gives a reply, or a response of its own.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from aiohttp import web
+
+from hub.auth import UUID, Principal
+from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
+from hub.hub import Hub
+from rooms.ids import Role
+
+Answered = msgspec.Struct | web.StreamResponse
+Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
+
+PAGE_MAX = 100
+PAGE_DEFAULT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One route for people who are signed in. `reply` is what it answers in JSON, for the contract's document."""
+
+    method: str
+    path: str
+    who: frozenset[Role]
+    reply: type[msgspec.Struct]
+    handle: Handle
+
+
+def table(hub: Hub, routes: Sequence[Route]) -> list[web.RouteDef]:
+    """The routes as the server takes them."""
+    return [web.route(route.method, route.path, _endpoint(hub, route)) for route in routes]
+
+
+def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        try:
+            principal = await hub.tokens.bearer(request)
+            if principal.role not in route.who:
+                raise Refused(Code.FORBIDDEN, "This is not for your role.")
+            reply = await route.handle(hub, principal, request)
+        except web.HTTPException:
+            raise
+        except Exception as error:  # noqa: BLE001  Whatever it was, the client gets a code of the contract.
+            return refusal(refused_from(error, where=f"{route.method} {route.path}"))
+        return reply if isinstance(reply, web.StreamResponse) else json(reply)
+
+    return answer
+
+
+def json(reply: msgspec.Struct) -> web.Response:
+    """A reply in JSON. What concerns one person is kept by no cache."""
+    body = msgspec.json.encode(reply)
+    return web.Response(body=body, content_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def refusal(refused: Refused) -> web.Response:
+    """`{"error": {…}}` with the code's status."""
+    headers = {"Cache-Control": "no-store"}
+    if refused.retry_after_ms is not None:
+        headers["Retry-After"] = str(-(-refused.retry_after_ms // 1000))
+    if refused.code is Code.UNAUTHENTICATED:
+        headers["WWW-Authenticate"] = "Bearer"
+    body = msgspec.json.encode({"error": wire(refused)})
+    status = HTTP_STATUS[refused.code]
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def path_id(request: web.Request, name: str) -> str:
+    """An id of the path; what is no id names nothing. Raises Refused(not_found)."""
+    given = request.match_info[name]
+    if UUID.fullmatch(given) is None:
+        raise not_found()
+    return given
+
+
+def not_found() -> Refused:
+    """The answer for what is not there and for what is not yours: they look alike."""
+    return Refused(Code.NOT_FOUND, "There is no such thing, or it is not yours.")
+
+
+def query(request: web.Request, allowed: Collection[str]) -> dict[str, str]:
+    """The query's parameters, each at most once. Raises Refused(bad_request) for one that is not known."""
+    given: dict[str, str] = {}
+    for name, value in request.query.items():
+        if name not in allowed:
+            raise bad_request(name, "unknown")
+        if name in given:
+            raise bad_request(name, "given twice")
+        given[name] = value
+    return given
+
+
+def cursor(given: dict[str, str]) -> str | None:
+    """The `cursor` of a list: the id after which it goes on. It opens nothing: rows are chosen by who asks."""
+    value = given.get("cursor")
+    if value is not None and UUID.fullmatch(value) is None:
+        raise bad_request("cursor", "not one of ours")
+    return value
+
+
+def limit(given: dict[str, str]) -> int:
+    """The `limit` of a list, 1 to 100."""
+    value = given.get("limit", str(PAGE_DEFAULT))
+    if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= PAGE_MAX):
+        raise bad_request("limit", f"expected 1 to {PAGE_MAX}")
+    return int(value)
+
+
+def bad_request(field: str, reason: str) -> Refused:
+    """One field is wrong."""
+    return Refused(Code.BAD_REQUEST, f"{field}: {reason}", fields={field: reason})

@@ -1,0 +1,100 @@
+"""`/v1/me` and the directory of practitioners."""
+
+from aiohttp import web
+
+from hub import wire
+from hub.auth import Principal
+from hub.events.directory import practitioner
+from hub.hub import Hub
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
+from hub.routes.replies import Me, Practitioners
+from rooms.ids import Role, UserId
+from store.postgres import people
+from store.postgres.pool import acting_as
+from store.records import Person
+
+ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
+
+
+def routes(hub: Hub) -> list[web.RouteDef]:
+    """What this file answers."""
+    return table(hub, ROUTES)
+
+
+async def me(hub: Hub, who: Principal, request: web.Request) -> Me:
+    """`GET /v1/me`: one's profile, made when it is first asked for."""
+    query(request, ())
+    own = await _profile(hub, who.user_id)
+    if own is None or own.role != who.role:
+        await people.ensure(
+            hub.pool,
+            person_id=who.user_id,
+            role=who.role,
+            name=who.name,
+            email=who.email,
+            now_ms=hub.now_ms(),
+        )
+        own = await _profile(hub, who.user_id)
+    if own is None:
+        raise not_found()
+    return Me(
+        id=own.id,
+        role=own.role,
+        name=own.name,
+        email=own.email,
+        country=own.country,
+        avatar_url=None,
+        phone=own.phone,
+        adult=own.adult,
+        version=own.version,
+    )
+
+
+async def _profile(hub: Hub, user_id: UserId) -> Person | None:
+    async with acting_as(hub.pool, user_id) as connection:
+        return await people.own_profile(connection)
+
+
+async def practitioners(hub: Hub, who: Principal, request: web.Request) -> Practitioners:
+    """`GET /v1/practitioners`: verified ones, with how they stand now; `online=true` those free now."""
+    given = query(request, ("online", "topic", "cursor", "limit"))
+    online = given.get("online", "false")
+    if online not in ("true", "false"):
+        raise bad_request("online", "expected true or false")
+    size, after = limit(given), cursor(given)
+    ids = await _free_now(hub) if online == "true" else None
+    async with acting_as(hub.pool, who.user_id) as connection:
+        listings = await people.directory(
+            connection,
+            limit=size,
+            ids=ids,
+            topic=given.get("topic"),
+            after=None if after is None else UserId(after),
+        )
+    statuses = await hub.directory.statuses([listing.id for listing in listings])
+    items = [practitioner(listing, statuses[listing.id]) for listing in listings]
+    return Practitioners(items, items[-1].id if len(items) == size else None)
+
+
+async def _free_now(hub: Hub) -> list[UserId]:
+    statuses = await hub.directory.statuses(await hub.directory.not_offline())
+    return [user_id for user_id, status in statuses.items() if status == "online"]
+
+
+async def one_practitioner(hub: Hub, who: Principal, request: web.Request) -> wire.Practitioner:
+    """`GET /v1/practitioners/{id}`."""
+    query(request, ())
+    user_id = UserId(path_id(request, "id"))
+    async with acting_as(hub.pool, who.user_id) as connection:
+        listings = await people.directory(connection, ids=[user_id], limit=1)
+    if not listings:
+        raise not_found()
+    statuses = await hub.directory.statuses([user_id])
+    return practitioner(listings[0], statuses[user_id])
+
+
+ROUTES = [
+    Route("GET", "/v1/me", ALL, Me, me),
+    Route("GET", "/v1/practitioners", ALL, Practitioners, practitioners),
+    Route("GET", "/v1/practitioners/{id}", ALL, wire.Practitioner, one_practitioner),
+]

@@ -1,0 +1,157 @@
+"""What the routes about sessions and people answer, in the words of the contract."""
+
+from typing import Literal
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hub import wire
+from rooms.presence import Span
+from store import records
+
+
+class Me(Struct, frozen=True):
+    """One's own profile."""
+
+    id: str
+    role: str
+    name: str
+    email: str
+    country: str | None
+    avatar_url: str | None
+    phone: str | None
+    adult: bool
+    version: int
+
+
+class Practitioners(Struct, frozen=True):
+    """A page of the directory."""
+
+    items: list[wire.Practitioner]
+    cursor: str | None
+
+
+class Sessions(Struct, frozen=True):
+    """A page of one's sessions, the newest first."""
+
+    items: list[wire.Session]
+    cursor: str | None
+
+
+class Interval(Struct, frozen=True):
+    """A stretch of billed time."""
+
+    from_ms: int
+    to_ms: int
+
+
+class Receipt(Struct, frozen=True):
+    """What one guest is charged. The last two fields are for the practitioner alone."""
+
+    session_id: str
+    practitioner: wire.Named
+    guest: wire.Named
+    currency: str
+    intervals: list[Interval]
+    billed_ms: int
+    free_ms: int
+    rate_minor_per_minute: int
+    cap_minor: int
+    subtotal_minor: int
+    tip_minor: int
+    total_minor: int
+    refunded_minor: int
+    waived: str | None
+    started_at_ms: int | None
+    ended_at_ms: int | None
+    end_reason: str | None
+    transcript_head: str | None
+    fee_minor: int | UnsetType = UNSET
+    practitioner_minor: int | UnsetType = UNSET
+
+
+class Said(Struct, frozen=True, rename={"sender": "from"}):
+    """A message of a transcript, with the fields that its place in the chain is computed from.
+
+    `text` is null once its sender was erased; the chain verifies all the same.
+    """
+
+    seq: int
+    id: str
+    at_ms: int
+    sender: wire.Speaker
+    text: str | None
+    participant_no: int
+    body_sha256: str
+    digest: str
+
+
+class Lost(Struct, frozen=True):
+    """A message that was numbered and is gone."""
+
+    seq: int
+    digest: str
+    lost: Literal[True] = True
+
+
+class Transcript(Struct, frozen=True):
+    """Everything that was delivered, in order, and the head of its chain."""
+
+    session_id: str
+    messages: list[Said | Lost]
+    head: str
+
+
+def session(record: records.SessionRecord) -> wire.Session:
+    """A session on record, as its people see it."""
+    return wire.Session(
+        id=record.id,
+        kind=record.kind,
+        state=record.state,
+        version=record.version,
+        practitioner=wire.Named(record.practitioner_id, record.practitioner_name),
+        guest=None if record.guest_id is None else wire.Named(record.guest_id, record.guest_name or ""),
+        seats=record.seats,
+        price=wire.Price(
+            record.price_kind,
+            record.rate_minor_per_minute,
+            record.currency,
+            record.free_ms // 1000,
+            record.minimum_minor,
+            record.cap_minor,
+        ),
+        requested_at_ms=record.requested_at_ms,
+        live_at_ms=record.live_at_ms,
+        ended_at_ms=record.ended_at_ms,
+        end_reason=record.end_reason,
+    )
+
+
+def receipt(bill: records.Receipt, *, for_practitioner: bool) -> Receipt:
+    """A bill on record; what the practitioner earns is theirs to see."""
+    head = bill.transcript_head
+    return Receipt(
+        session_id=bill.session_id,
+        practitioner=wire.Named(bill.practitioner_id, bill.practitioner_name),
+        guest=wire.Named(bill.guest_id, bill.guest_name),
+        currency=bill.currency,
+        intervals=[_interval(span) for span in bill.intervals],
+        billed_ms=bill.billed_ms,
+        free_ms=bill.free_ms,
+        rate_minor_per_minute=bill.rate_minor_per_minute,
+        cap_minor=bill.cap_minor,
+        subtotal_minor=bill.subtotal_minor,
+        tip_minor=bill.tip_minor,
+        total_minor=bill.total_minor,
+        refunded_minor=bill.refunded_minor,
+        waived=bill.waived,
+        started_at_ms=bill.started_at_ms,
+        ended_at_ms=bill.ended_at_ms,
+        end_reason=bill.end_reason,
+        transcript_head=None if head is None else head.hex(),
+        fee_minor=bill.fee_minor if for_practitioner else UNSET,
+        practitioner_minor=bill.practitioner_minor if for_practitioner else UNSET,
+    )
+
+
+def _interval(span: Span) -> Interval:
+    return Interval(span.from_ms, span.to_ms)

@@ -1,0 +1,47 @@
+"""Settings as the parts of the hub take them."""
+
+from config.settings import Settings
+from hub.limits import Numbers
+from rooms.limits import Rate
+from rooms.media import AgoraApp
+from rooms.room import Limits
+
+
+def session_limits(settings: Settings) -> Limits:
+    """The times that bind a session, fixed with it when it is requested."""
+    return Limits(
+        hold_ms=settings.reservation_s * 1000,
+        confirm_ms=settings.action_required_s * 1000,
+        ring_ms=settings.ring_s * 1000,
+        join_ms=settings.join_s * 1000,
+        grace_ms=settings.reconnect_grace_s * 1000,
+        session_ms=settings.session_max_s * 1000,
+        unheard_ms=(settings.ping_interval_s + settings.ping_timeout_s) * 1000,
+    )
+
+
+def edge_numbers(settings: Settings) -> Numbers:
+    """The numbers of the edge; a limit of 0 is lifted."""
+    per_minute = settings.connects_per_minute_per_address
+    return Numbers(
+        frame_max_bytes=settings.frame_max_bytes,
+        ping_interval_s=settings.ping_interval_s,
+        ping_timeout_s=settings.ping_timeout_s,
+        authenticate_within_s=settings.authenticate_s,
+        write_buffer_max_bytes=settings.outbound_max_bytes,
+        events=Rate(per_s=settings.events_per_second, burst=settings.events_burst),
+        connects=Rate(per_s=per_minute / 60, burst=per_minute) if per_minute else None,
+        sockets_per_user=settings.sockets_per_person or 1_000,
+        expiring_notice_s=settings.token_warning_s,
+    )
+
+
+def agora_app(settings: Settings) -> AgoraApp | None:
+    """The Agora project, if there is one; without it media goes from browser to browser."""
+    if settings.agora_app_id is None or settings.agora_app_certificate is None:
+        return None
+    return AgoraApp(
+        settings.agora_app_id,
+        settings.agora_app_certificate.get_secret_value(),
+        settings.agora_token_version,
+    )

@@ -1,0 +1,295 @@
+"""The web process: people's sockets and requests. Here everything is put together, and taken apart again.
+
+Start: stores → epoch agreed → first heartbeat → duties → listen.
+SIGTERM: not ready → people are asked to come back elsewhere → departures recorded → retired → closed.
+"""
+
+import asyncio
+import time
+from functools import partial
+
+import structlog
+import uuid_utils
+from aiohttp import ClientSession, web
+
+from config.settings import Settings
+from hub import lifespan, wall_clock
+from hub.admission import Admission
+from hub.arrivals import Arrivals
+from hub.auth import Tokens
+from hub.chatting import reopened
+from hub.checkpoints import Checkpoints
+from hub.dispatch import Dispatch
+from hub.errors import Code, Refused
+from hub.events import HANDLERS
+from hub.follow import Follows
+from hub.heartbeat import Heartbeat
+from hub.hub import Hub, Incarnation, Offer, Sizes
+from hub.lifespan import Stores
+from hub.live import Live
+from hub.metrics import Counted, Metrics
+from hub.presence import Presence
+from hub.reconcile import Reconcile
+from hub.recovery import Recovery
+from hub.app import make_app
+from hub.settings_view import agora_app, edge_numbers, session_limits
+from hub.sockets import Sockets
+from hub.tasks import Tasks
+from hub.tell import tell
+from hub.watchers import Watchers
+from hub.workers.sweep import Deadlines, LostHubs, Standings
+from rooms.ids import HubId, SessionId
+from store.redis import keys
+from store.redis.bus import Bus
+from store.redis.chat import Chat
+from store.redis.clock import StoreClock
+from store.redis.directory import Directory
+from store.redis.hubs import Hubs
+from store.redis.people import People
+from store.redis.rooms import Rooms
+
+log = structlog.get_logger()
+
+CAP_MINUTES = 120
+"""The cap of a guest who names none, in minutes of the practitioner's rate."""
+DIRECTORY_PAGE = 200
+SWEEP_S = 1.0
+STANDINGS_S = 5.0
+
+
+class WebProcess:
+    """One hub process, from its parts."""
+
+    def __init__(self, settings: Settings, stores: Stores, http: ClientSession) -> None:
+        self.settings = settings
+        self.stores = stores
+        self.tasks = Tasks()
+        self.here = Incarnation(HubId(str(uuid_utils.uuid7())))
+        self.clock = StoreClock()
+        self.hubs = Hubs(stores.redis)
+        self.presence = Presence(self.clock)
+        self.watchers = Watchers()
+        self.people = People(stores.redis)
+        self.directory = Directory(stores.redis)
+        self.chat = Chat(stores.redis, **_pace(settings))
+        rooms = Rooms(stores.redis, hub=self.here, tell=tell)
+        self.live = Live(
+            rooms,
+            self.people,
+            self.directory,
+            heard_here=self.presence.heard_here,
+            heard_elsewhere=self.hubs.proofs,
+            here=self.here,
+        )
+        self.bus = Bus(stores.redis, on_restored=self._bus_restored)
+        self.follows = Follows(
+            self.bus,
+            rooms,
+            self.chat,
+            sockets_of=lambda user_id: self.sockets.of(user_id),
+            open_message=partial(reopened, stores.keyring),
+            on_due=self._due,
+            on_over=self.presence.over,
+            delay_s=self._delay_s,
+        )
+        tokens = Tokens(
+            issuer=settings.issuer,
+            jwks_url=settings.jwks_url,
+            http=http,
+            now_s=wall_clock.now_s,
+            require_aal2=settings.staff_aal == "aal2",
+        )
+        self.hub = self._hub(tokens)
+        self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
+        self.arrivals = Arrivals(self.hub, self.bus)
+        self.admission = Admission(stores.pool, now_ms=wall_clock.now_ms)
+        numbers = edge_numbers(settings)
+        dispatch = Dispatch(
+            HANDLERS, self.hub, now_ms=wall_clock.now_ms, handler_limit_s=numbers.handler_limit_s
+        )
+        self.sockets = Sockets(
+            tokens=tokens,
+            dispatch=Counted(dispatch, self.metrics),
+            opened=self.arrivals.opened,
+            gone=self.arrivals.gone,
+            now_ms=wall_clock.now_ms,
+            monotonic=time.monotonic,
+            origins=settings.origins,
+            proxies=[str(network) for network in settings.trusted_proxies],
+            numbers=numbers,
+            admit=self.admission.admit,
+        )
+        self.recovery = Recovery(
+            stores.pool,
+            self.hubs,
+            rooms,
+            self.chat,
+            self.people,
+            self.directory,
+            now_ms=wall_clock.now_ms,
+        )
+        self.heartbeat = Heartbeat(
+            self.hubs,
+            self.here,
+            self.presence,
+            self.clock,
+            fenced=self._begin_anew,
+            store_lost=self._store_lost,
+        )
+        self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
+        self.reconcile = Reconcile(self.follows, self.live, self.chat)
+
+    def _hub(self, tokens: Tokens) -> Hub:
+        settings = self.settings
+        return Hub(
+            here=self.here,
+            tokens=tokens,
+            pool=self.stores.pool,
+            keyring=self.stores.keyring,
+            live=self.live,
+            chat=self.chat,
+            people=self.people,
+            directory=self.directory,
+            follows=self.follows,
+            presence=self.presence,
+            watchers=self.watchers,
+            offer=Offer(
+                limits=session_limits(settings),
+                fee_bps=settings.platform_fee_bps,
+                cap_minutes=CAP_MINUTES,
+                hold_ack_s=settings.hold_ack_s,
+                environment=settings.environment,
+                return_url=settings.public_url,
+            ),
+            sizes=Sizes(
+                join_messages=settings.join_messages,
+                catch_up_messages=settings.catch_up_max_messages,
+                history_messages=settings.history_max_messages,
+                directory_page=DIRECTORY_PAGE,
+            ),
+            agora=agora_app(settings),
+            media_longest_ms=settings.agora_token_s * 1000,
+            now_ms=wall_clock.now_ms,
+            sockets_of=lambda user_id: self.sockets.of(user_id),
+            spawn=self.tasks.spawn,
+        )
+
+    # Start and stop.
+
+    async def start(self) -> None:
+        """Ready for people: the store is heard, its time is known, and the duties run."""
+        self.heartbeat.epoch = await self.recovery.ensure()
+        self.tasks.forever("bus", self.bus.run)
+        await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
+        await self.heartbeat.run_once()
+        settings, every = self.settings, self.tasks.every
+        every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
+        every(settings.checkpoint_s, "checkpoints", self._checkpoint)
+        every(SWEEP_S, "departures", self._record_departures)
+        every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
+        every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
+        every(
+            STANDINGS_S,
+            "standings",
+            Standings(self.hubs, self.live, self.people, self.directory).run_once,
+        )
+        log.info("hub.started", hub=self.here())
+
+    async def drain(self) -> None:
+        """Hand everybody over: they are told, given time, and their last presence is recorded."""
+        log.info("hub.draining", hub=self.here(), connections=len(self.sockets.connections))
+        await self.sockets.drain(reconnect_within_ms=self.settings.drain_s * 1000)
+
+    async def stop(self) -> None:
+        """Record what is owed, say that this hub goes, end the duties."""
+        try:
+            await asyncio.wait_for(self._settle_up(), self.settings.drain_s)
+        except Exception as error:  # noqa: BLE001  Whatever is left is found by the sweep of another hub.
+            log.warning("hub.stopped_owing", owed=self.presence.owed, error=type(error).__name__)
+        await self.tasks.end()
+        log.info("hub.stopped", hub=self.here())
+
+    async def _settle_up(self) -> None:
+        while self.presence.owed:
+            await self._record_departures()
+        await self.watchers.record_lost(self.people, self.directory)
+        await self.hubs.retire(self.here())
+
+    # Duties.
+
+    async def _record_departures(self) -> int:
+        lost = await self.watchers.record_lost(self.people, self.directory)
+        return lost + await self.presence.record_departures(self.live)
+
+    async def _checkpoint(self) -> int:
+        return await self.checkpoints.run_once(self.heartbeat.epoch) if self.heartbeat.epoch else 0
+
+    def _lost_hubs(self) -> LostHubs:
+        return LostHubs(
+            self.hubs, self.live, self.people, self.directory, dead_after_s=self.settings.hub_dead_s
+        )
+
+    def _due(self, session_id: SessionId) -> None:
+        self.tasks.spawn("room.due", lambda: self.live.tick(session_id))
+
+    def _delay_s(self, due_ms: int) -> float:
+        # The clock is a lower bound, so a timer may fire early by its uncertainty; the tick then finds nothing
+        # due and the sweep comes again. A little later is cheaper than twice.
+        return max(0.0, (due_ms - self.clock.at_ms(time.monotonic())) / 1000) + 0.005
+
+    def _count_rooms(self) -> int:
+        return len(self.follows.by_room)
+
+    # When something was lost.
+
+    def _bus_restored(self) -> None:
+        log.warning("bus.restored")
+        self.tasks.spawn("bus.reconcile", self.reconcile.run_once)
+
+    async def _begin_anew(self) -> None:
+        """This incarnation was taken for dead, and its meters are closed: nothing it holds is true any more."""
+        self._let_everyone_go("fenced")
+        self.here.id = HubId(str(uuid_utils.uuid7()))
+        log.warning("hub.began_anew", hub=self.here())
+
+    async def _store_lost(self, found: str | None) -> None:
+        """The store's data is gone or another's. What this hub remembers is saved, and everyone comes again."""
+        recorded = await self.recovery.is_ready(found)
+        self.admission.closed = Refused(Code.UNAVAILABLE, "The hub is recovering; try again in a moment.")
+        try:
+            if not recorded:
+                await self.checkpoints.save_tails()
+            self._let_everyone_go("store_lost")
+            self.heartbeat.epoch = await self.recovery.ensure()
+        finally:
+            self.admission.closed = None
+
+    def _let_everyone_go(self, reason: str) -> None:
+        self.sockets.drop_all(reason)
+        self.presence.forget_all()
+        self.watchers.forget_all()
+        self.follows.forget_all()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set, then drain."""
+    async with lifespan.stores(settings) as stores, lifespan.http_client() as http:
+        process = WebProcess(settings, stores, http)
+        await process.start()
+        runner = web.AppRunner(make_app(process), access_log=None, handle_signals=False)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "0.0.0.0", settings.port, reuse_address=True).start()  # noqa: S104
+            log.info("web.listening", port=settings.port)
+            await stop.wait()
+            await process.drain()
+        finally:
+            await process.stop()
+            await runner.cleanup()
+
+
+def _pace(settings: Settings) -> dict[str, int]:
+    """How fast one person may speak; a rate of 0 lifts the limit."""
+    per_second = settings.chat_per_second
+    return {"interval_ms": 1000 // per_second if per_second else 0, "burst": max(1, settings.chat_burst)}
+

@@ -1,0 +1,415 @@
+"""The words of the public contract: one struct for each body and reply, and how rooms are put into them."""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from rooms.chat import TEXT_MAX
+from rooms.directory import Status
+from rooms.room import HoldStatus, Kind, Participant, Room, State
+
+Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+"""A UUID in lower case."""
+Handle = Annotated[str, Meta(min_length=1, max_length=64)]
+"""A name that a client gives to one of its requests, to repeat it safely."""
+FreeText = Annotated[str, Meta(min_length=1, max_length=500)]
+Text = Annotated[str, Meta(min_length=1, max_length=TEXT_MAX)]
+Minor = Annotated[int, Meta(ge=0, le=100_000_000)]
+Seq = Annotated[int, Meta(ge=0, le=2**53)]
+
+
+class Body(Struct, frozen=True, forbid_unknown_fields=True):
+    """What a client sends: exactly these fields, of exactly these types."""
+
+
+class Reply(Struct, frozen=True):
+    """What is acknowledged, beside `ok`."""
+
+
+class Nothing(Body, frozen=True):
+    """No field at all."""
+
+
+class Done(Reply, frozen=True):
+    """It is done; there is nothing to add."""
+
+
+class Named(Struct, frozen=True):
+    """A person as others see them."""
+
+    id: str
+    name: str
+
+
+class Speaker(Struct, frozen=True):
+    """The sender of a message."""
+
+    id: str
+    name: str
+    role: str
+
+
+class Price(Struct, frozen=True):
+    """What was agreed. Money in minor units of `currency`; `cap_minor` is the most that is charged."""
+
+    kind: Literal["free", "flat", "per_minute"]
+    amount_minor: int
+    currency: str
+    free_s: int
+    minimum_minor: int
+    cap_minor: int
+
+
+class Session(Struct, frozen=True):
+    """A session as its people see it."""
+
+    id: str
+    kind: Kind
+    state: State
+    version: int
+    practitioner: Named
+    guest: Named | None
+    seats: int
+    price: Price
+    requested_at_ms: int
+    live_at_ms: int | None
+    ended_at_ms: int | None
+    end_reason: str | None
+
+
+class HoldView(Struct, frozen=True):
+    """Where the guest's hold stands; `url` is where the guest confirms it when `action_required`."""
+
+    status: HoldStatus | Literal["none"]
+    url: str | UnsetType = UNSET
+
+
+class Meter(Struct, frozen=True):
+    """A guest's meter at `as_of_ms`. While it is `running` a client counts on from there."""
+
+    session_id: str
+    guest_id: str
+    running: bool
+    billed_ms: int
+    amount_minor: int
+    currency: str
+    rate_minor_per_minute: int
+    funded_ms: int
+    as_of_ms: int
+
+
+class Media(Struct, frozen=True):
+    """Credentials for the media channel. `provider` is `peer` where no Agora app is set."""
+
+    provider: Literal["agora", "peer"]
+    app_id: str | None
+    channel: str
+    uid: int
+    token: str | None
+    expires_at_ms: int
+
+
+class ParticipantView(Struct, frozen=True):
+    """Someone who takes part, and whether they are in the room now."""
+
+    id: str
+    name: str
+    role: str
+    present: bool
+    muted: bool
+
+
+class Message(Struct, frozen=True, rename={"sender": "from"}):
+    """A delivered message."""
+
+    id: str
+    seq: int
+    at_ms: int
+    sender: Speaker
+    text: str
+    client_id: str
+
+
+class LostMessage(Struct, frozen=True):
+    """A message that was numbered and is gone: said plainly, never skipped in silence."""
+
+    seq: int
+    lost: Literal[True] = True
+
+
+class You(Struct, frozen=True):
+    """The asking person's own part."""
+
+    id: str
+    role: str
+    muted: bool
+
+
+class Practitioner(Struct, frozen=True):
+    """A practitioner in the directory."""
+
+    id: str
+    name: str
+    headline: str
+    status: Status
+    rate_minor_per_minute: int
+    currency: str
+    free_s: int
+    topics: list[str]
+    rating: float | None
+    rating_count: int
+
+
+# Bodies and replies, in the order of the contract.
+
+
+class Watched(Reply, frozen=True):
+    """The directory at this moment; `directory:changed` tells what follows."""
+
+    practitioners: list[Practitioner]
+    cursor: str | None
+
+
+class Availability(Reply, frozen=True):
+    """How the practitioner is shown now."""
+
+    status: Status
+
+
+class RequestSession(Body, frozen=True):
+    """`session:request`. `cap_minor` is the most the guest wants to be charged."""
+
+    practitioner_id: Uuid
+    request_id: Handle
+    cap_minor: Annotated[int, Meta(ge=1, le=100_000_000)] | None = None
+
+
+class Requested(Reply, frozen=True):
+    """The session that was asked for, and its hold."""
+
+    session: Session
+    hold: HoldView
+
+
+class OfSession(Body, frozen=True):
+    """An event about one session."""
+
+    session_id: Uuid
+
+
+class DeclineSession(Body, frozen=True):
+    """`session:accept` and `session:decline`."""
+
+    session_id: Uuid
+    reason: FreeText | None = None
+
+
+class SessionReply(Reply, frozen=True):
+    """The session after the event."""
+
+    session: Session
+
+
+class Ended(Reply, frozen=True):
+    """The session after its end, and its final meter."""
+
+    session: Session
+    meter: Meter | None
+
+
+class JoinRoom(Body, frozen=True):
+    """`room:join`. With `after_seq`, what was said since; without, the last 50 messages."""
+
+    session_id: Uuid
+    after_seq: Seq | None = None
+
+
+class Joined(Reply, frozen=True):
+    """The room as it is at this moment; everything later comes as events."""
+
+    session: Session
+    participants: list[ParticipantView]
+    messages: list[Message | LostMessage]
+    head_seq: int
+    meter: Meter | None
+    media: Media
+    you: You
+
+
+class SendChat(Body, frozen=True):
+    """`chat:send`. Repeating a `client_id` gives the first answer."""
+
+    session_id: Uuid
+    client_id: Handle
+    text: Text
+
+
+class Sent(Reply, frozen=True):
+    """Where the message stands."""
+
+    id: str
+    seq: int | None
+    at_ms: int
+    status: Literal["sent", "held", "blocked"]
+
+
+class ReadHistory(Body, frozen=True):
+    """`chat:history`."""
+
+    session_id: Uuid
+    after_seq: Seq
+    limit: Annotated[int, Meta(ge=1, le=200)]
+
+
+class History(Reply, frozen=True):
+    """Messages in order, and the latest `seq` there is."""
+
+    messages: list[Message | LostMessage]
+    head_seq: int
+
+
+class ReadMark(Body, frozen=True):
+    """`chat:read`: everything up to `seq` was read."""
+
+    session_id: Uuid
+    seq: Seq
+
+
+class MediaReply(Reply, frozen=True):
+    """Fresh media credentials."""
+
+    media: Media
+
+
+class SignalPeer(Body, frozen=True):
+    """`media:signal`: something for the other side's media stack, passed on as it is and never looked into."""
+
+    session_id: Uuid
+    to: Uuid
+    data: dict[str, Any]
+
+
+class RefreshToken(Body, frozen=True):
+    """`auth:refresh`."""
+
+    token: str
+
+
+class Refreshed(Reply, frozen=True):
+    """The connection is good until then."""
+
+    expires_at_ms: int
+
+
+# Bodies of events from the hub.
+
+
+class DirectoryChanged(Struct, frozen=True):
+    """`directory:changed`."""
+
+    id: str
+    status: Status
+
+
+class SessionOffered(Struct, frozen=True):
+    """`session:offered`."""
+
+    session: Session
+    guest: Named
+    expires_at_ms: int
+
+
+class SessionState(Struct, frozen=True, omit_defaults=True):
+    """`session:state`; `hold` is there while the session waits for it."""
+
+    session: Session
+    hold: HoldView | UnsetType = UNSET
+
+
+class RoomPresence(Struct, frozen=True):
+    """`room:presence`."""
+
+    session_id: str
+    user_id: str
+    present: bool
+    reason: str | UnsetType = UNSET
+
+
+class MeterWarning(Struct, frozen=True):
+    """`meter:warning`."""
+
+    session_id: str
+    remaining_ms: int
+
+
+class Typing(Struct, frozen=True):
+    """`chat:typing`."""
+
+    session_id: str
+    user_id: str
+
+
+class ReadUpTo(Struct, frozen=True):
+    """`chat:read`."""
+
+    session_id: str
+    user_id: str
+    seq: int
+
+
+class PeerSignal(Struct, frozen=True, rename={"sender": "from"}):
+    """`media:signal`."""
+
+    session_id: str
+    sender: str
+    data: dict[str, Any]
+
+
+encode = msgspec.json.Encoder().encode
+
+
+def named(person: Participant) -> Named:
+    """A participant as others see them."""
+    return Named(person.user_id, person.name)
+
+
+def session(room: Room) -> Session:
+    """The room in the words of the contract."""
+    terms = room.terms
+    return Session(
+        id=room.id,
+        kind=room.kind,
+        state=room.state,
+        version=room.version,
+        practitioner=named(room.practitioner),
+        guest=named(room.guests[0]) if room.kind != "live_room" and room.guests else None,
+        seats=room.seats,
+        price=Price(
+            terms.kind,
+            terms.rate_minor_per_minute,
+            terms.currency,
+            terms.free_ms // 1000,
+            terms.minimum_minor,
+            terms.cap_minor,
+        ),
+        requested_at_ms=room.requested_at_ms,
+        live_at_ms=room.live_at_ms,
+        ended_at_ms=room.ended_at_ms,
+        end_reason=room.end_reason,
+    )
+
+
+def hold(guest: Participant) -> HoldView:
+    """Where a guest's hold stands."""
+    if guest.hold is None:
+        return HoldView("none")
+    return HoldView(guest.hold.status, UNSET if guest.hold.url is None else guest.hold.url)
+
+
+def participants(room: Room) -> list[ParticipantView]:
+    """Everyone who takes part."""
+    return [
+        ParticipantView(person.user_id, person.name, person.role, person.present, person.muted)
+        for person in room.people
+    ]

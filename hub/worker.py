@@ -1,0 +1,131 @@
+"""The worker process: what is done beside the people's sockets. Any number may run; each duty is shared."""
+
+import asyncio
+import os
+from functools import partial
+
+import structlog
+import uuid_utils
+
+from billing.stripe_gateway import StripeGateway
+from config.settings import Settings
+from hub import lifespan, wall_clock
+from hub.funding import Funding
+from hub.lifespan import Stores
+from hub.live import Live
+from hub.recovery import Recovery
+from hub.tasks import Tasks
+from hub.tell import tell
+from hub.workers.outcomes import Outcomes
+from hub.workers.payments import Payments
+from hub.workers.settle import Settle
+from hub.workers.sweep import Deadlines, LostHubs, Standings, Unrecorded
+from hub.workers.webhooks import Webhooks
+from rooms.ids import HubId
+from store.postgres import operations
+from store.postgres import pool as postgres
+from store.redis.chat import Chat
+from store.redis.directory import Directory
+from store.redis.hubs import Hubs
+from store.redis.people import People
+from store.redis.rooms import Rooms
+from store.redis.settlements import SettlementQueue
+
+log = structlog.get_logger()
+
+SETTLE_S = 0.25
+PAYMENTS_S = 1.0
+WEBHOOKS_S = 0.25
+SWEEP_S = 1.0
+STANDINGS_S = 5.0
+UNRECORDED_S = 30.0
+
+
+class WorkerProcess:
+    """One worker, from its parts."""
+
+    def __init__(self, settings: Settings, stores: Stores, gateway: StripeGateway) -> None:
+        self.settings = settings
+        self.stores = stores
+        self.tasks = Tasks()
+        self._wanted = asyncio.Event()
+        name = HubId(f"worker-{uuid_utils.uuid7()}")
+        hubs, people = Hubs(stores.redis), People(stores.redis)
+        directory = Directory(stores.redis)
+        self.chat = Chat(stores.redis, interval_ms=0, burst=1)
+        rooms = Rooms(stores.redis, hub=lambda: name, tell=tell)
+        self.live = Live(
+            rooms,
+            people,
+            directory,
+            heard_here=lambda _room: {},
+            heard_elsewhere=hubs.proofs,
+            here=lambda: name,
+        )
+        funding = Funding(self.live, stores.pool)
+        settled = partial(funding.settled, now_ms=wall_clock.now_ms)
+        outcomes = Outcomes(
+            stores.pool,
+            apply=funding.apply,
+            settled=settled,
+            now_ms=wall_clock.now_ms,
+            environment=settings.environment,
+        )
+        self.payments = Payments(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms)
+        self.webhooks = Webhooks(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms)
+        self.settle = Settle(
+            pool=stores.pool,
+            queue=SettlementQueue(stores.redis, consumer=f"{os.getpid()}-{name}"),
+            rooms=rooms,
+            chat=self.chat,
+            environment=settings.environment,
+            now_ms=wall_clock.now_ms,
+            settled=settled,
+        )
+        self.unrecorded = Unrecorded(self.live, self.settle)
+        self.lost_hubs = LostHubs(hubs, self.live, people, directory, dead_after_s=settings.hub_dead_s)
+        self.standings = Standings(hubs, self.live, people, directory)
+        self.recovery = Recovery(
+            stores.pool, hubs, rooms, self.chat, people, directory, now_ms=wall_clock.now_ms
+        )
+
+    async def start(self) -> None:
+        """Begin every duty."""
+        await self.recovery.ensure()
+        every = self.tasks.every
+        every(SETTLE_S, "settle", self.settle.run_once)
+        every(0, "payments", self._pay)
+        every(WEBHOOKS_S, "webhooks", self.webhooks.run_once)
+        every(SWEEP_S, "lost_hubs", self.lost_hubs.run_once)
+        every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
+        every(STANDINGS_S, "standings", self.standings.run_once)
+        every(UNRECORDED_S, "unrecorded", self.unrecorded.run_once)
+        every(STANDINGS_S, "recovery", self.recovery.ensure)
+        self.tasks.forever("payments.listen", self._listen)
+        log.info("worker.started")
+
+    async def _listen(self) -> None:
+        settings = self.settings
+        dsn = settings.database_direct_url or settings.database_url
+        await postgres.listen(dsn.get_secret_value(), operations.CHANNEL, lambda _payload: self._wanted.set())
+
+    async def _pay(self) -> None:
+        """At every notice of a new operation, and once a second for what fell due by itself."""
+        try:
+            await asyncio.wait_for(self._wanted.wait(), PAYMENTS_S)
+        except TimeoutError:
+            pass
+        self._wanted.clear()
+        await self.payments.run_once()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set. What is under way is finished by whoever finds it."""
+    async with lifespan.stores(settings) as stores, lifespan.stripe_gateway(settings) as gateway:
+        process = WorkerProcess(settings, stores, gateway)
+        await process.start()
+        try:
+            await stop.wait()
+        finally:
+            await process.tasks.end()
+            log.info("worker.stopped")

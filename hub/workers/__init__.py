@@ -1,0 +1,1 @@
+"""Background duties: one a file, each with `run_once() -> int`."""
