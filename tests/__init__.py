@@ -1,0 +1,1 @@
+"""The suites: unit, integration, acceptance, architecture."""
