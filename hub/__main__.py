@@ -48,8 +48,8 @@ async def _until_stopped(run: Run, settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         await run(settings, stop)
-    except Exception as error:  # noqa: BLE001  Whatever it is, an operator reads one line of it.
-        log.error("process.failed", exc_info=error)
+    except Exception as error:
+        log.exception("process.failed")
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
     return 0

@@ -1,15 +1,19 @@
 """The HTTP application: every route of the web process, and how refusals and headers look."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from hub import wall_clock
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
+from hub.routes import people, sessions
+from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
 from hub.routes.webhooks import StripeWebhooks
+from store.redis.command import command
 
 if TYPE_CHECKING:
     from hub.web import WebProcess
@@ -33,8 +37,12 @@ def make_app(process: "WebProcess") -> web.Application:
     app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
     app.on_response_prepare.append(_add_headers)
     process.sockets.attach(app)
+    checks: dict[str, Callable[[], Awaitable[object]]] = {
+        "postgres": partial(stores.pool.fetchval, "select 1"),
+        "redis": partial(command, stores.redis, "PING"),
+    }
     operators = Operators(
-        {"postgres": lambda: stores.pool.fetchval("select 1"), "redis": lambda: stores.redis.ping()},
+        checks,
         process.metrics,
         draining=lambda: process.sockets.draining,
     )
@@ -45,8 +53,10 @@ def make_app(process: "WebProcess") -> web.Application:
         livemode=settings.livemode,
         now_s=wall_clock.now_s,
     )
-    for routes in (operators, stripe, Page()):
+    for routes in (operators, stripe, Page(), Documents()):
         app.add_routes(routes.routes())
+    app.add_routes(sessions.routes(process.hub))
+    app.add_routes(people.routes(process.hub))
     return app
 
 

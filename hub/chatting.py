@@ -28,8 +28,7 @@ class Saying(msgspec.Struct, frozen=True, rename={"sender": "from"}):
 
 def fragment(message_id: str, sender: Participant, text: str, client_id: str) -> bytes:
     """The told form, without the braces."""
-    speaker = wire.Speaker(sender.user_id, sender.name, sender.role)
-    return msgspec.json.encode(Saying(message_id, speaker, text, client_id))[1:-1]
+    return msgspec.json.encode(Saying(message_id, _speaker(sender), text, client_id))[1:-1]
 
 
 def told(delivered: Delivered, fragment: bytes) -> wire.Message:
@@ -37,20 +36,24 @@ def told(delivered: Delivered, fragment: bytes) -> wire.Message:
     return _message(b'{"seq":%d,"at_ms":%d,%s}' % (delivered.seq, delivered.at_ms, fragment))
 
 
-async def messages(
-    keyring: Keyring, room: Room, stored: Iterable[StoredMessage]
-) -> list[wire.Message | wire.LostMessage]:
+async def messages(keyring: Keyring, room: Room, stored: Iterable[StoredMessage]) -> list[wire.Message]:
     """Stored messages, opened. One that cannot be opened any more is told as lost, with its place."""
-    answer: list[wire.Message | wire.LostMessage] = []
+    answer: list[wire.Message] = []
     for message in stored:
         sender = _sender(room, message.participant_no)
         text = None if sender is None else await _open(keyring, sender, message.id, message.body)
         if sender is None or text is None:
-            answer.append(wire.LostMessage(message.seq))
+            answer.append(wire.Message(seq=message.seq, lost=True))
         else:
-            speaker = wire.Speaker(sender.user_id, sender.name, sender.role)
             answer.append(
-                wire.Message(message.id, message.seq, message.at_ms, speaker, text, message.client_id)
+                wire.Message(
+                    id=message.id,
+                    seq=message.seq,
+                    at_ms=message.at_ms,
+                    sender=_speaker(sender),
+                    text=text,
+                    client_id=message.client_id,
+                )
             )
     return answer
 
@@ -62,6 +65,10 @@ async def reopened(keyring: Keyring, room: Room, delivered: Delivered) -> bytes 
     if sender is None or text is None:
         return None
     return fragment(delivered.id, sender, text, delivered.client_id)
+
+
+def _speaker(person: Participant) -> wire.Speaker:
+    return wire.Speaker(person.user_id, person.name, person.role)
 
 
 def _sender(room: Room, participant_no: int) -> Participant | None:

@@ -18,6 +18,7 @@ from engineio.async_socket import AsyncSocket
 from engineio.packet import OPEN, Packet
 
 from hub.connection import Frame, text_frame
+from hub.errors import log_unexpected
 
 if TYPE_CHECKING:
     from hub.engineio_house import HouseEngine
@@ -62,8 +63,6 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
         self._taken_at_ping = 0
         self._condemned = False
 
-    # --- sending ---------------------------------------------------------------------------------
-
     def write(self, data: bytes) -> None:
         """Write whole frames. Never blocks, raises or calls back; after the end, it does nothing."""
         transport = self._transport
@@ -89,8 +88,6 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
         if not self._condemned:
             self._condemned = True
             asyncio.get_running_loop().call_soon(self.end, reason)
-
-    # --- receiving -------------------------------------------------------------------------------
 
     async def serve(self) -> web.StreamResponse:
         """Open the WebSocket and read until it ends, whichever side ends it."""
@@ -123,7 +120,11 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
             received = await websocket.receive()
             if received.type is WSMsgType.TEXT:
                 self.heard_s = self.server.monotonic()
-                self._packet(received.data)
+                try:
+                    self._packet(received.data)
+                except Exception as error:  # noqa: BLE001  The library's log would print the packet.
+                    log_unexpected(error, where="socket")
+                    return "unavailable"
             elif received.type is WSMsgType.BINARY:
                 return "binary"
             elif received.type in {WSMsgType.PING, WSMsgType.PONG, WSMsgType.CLOSE}:
@@ -152,8 +153,6 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
     def _control(self, received: WSMessage) -> None:
         if received.type is WSMsgType.PING:
             self.write(bytes((WEBSOCKET_PONG, len(received.data))) + bytes(received.data))
-
-    # --- time ------------------------------------------------------------------------------------
 
     def _start(self) -> None:
         self._after(self.server.numbers.authenticate_within_s, self._unauthenticated)
@@ -193,8 +192,6 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
             self._timer.cancel()
         if not self.closed:
             self._timer = asyncio.get_running_loop().call_later(delay_s, call)
-
-    # --- the end ---------------------------------------------------------------------------------
 
     def end(self, reason: str) -> None:
         """Close for good. What was written before is still sent, unless the reader is too slow for it."""

@@ -78,7 +78,7 @@ RETRY_AFTER_DEFAULT_MS = 1_000
 """What a rate limit answers when whoever refused did not say how long to wait."""
 
 
-class Refused(Exception):  # noqa: N818  A refusal is an answer, not a failure.
+class Refused(Exception):
     """The hub answers no. `rate_limited` always has `retry_after_ms`; `fields` maps path to reason."""
 
     def __init__(

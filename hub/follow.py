@@ -1,4 +1,4 @@
-"""What a hub knows of the rooms its people are in: it hears each of them and passes on what is said, in order.
+"""The rooms this hub's people are in: it hears each of them and passes on what is said, in order.
 
 Every fact of a room carries a dense number, `rev`. A hub that sees a jump reads what it missed from the
 store before it passes on anything further, so its sockets see no gap either.
@@ -8,11 +8,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgpack
 import msgspec
 import structlog
+from redis.exceptions import RedisError
 
 from hub.connection import Connection, Frame
 from hub.fanout import deliver, frame
@@ -21,8 +23,6 @@ from rooms.deadlines import next_due_ms
 from rooms.errors import RoomError
 from rooms.ids import ConnectionId, SessionId, UserId
 from rooms.room import OVER, Participant, Room, State
-from redis.exceptions import RedisError
-
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.chat import Chat, Delivered
@@ -107,9 +107,7 @@ class Follows:
         followed = Follow(session_id, ready=asyncio.get_running_loop().create_future())
         self.by_room[session_id] = followed
         try:
-            await self._bus.subscribe(
-                keys.room(session_id), lambda message: self._hear(followed, msgpack.unpackb(message, raw=True))
-            )
+            await self._bus.subscribe(keys.room(session_id), partial(self._hear_raw, followed))
             loaded = await self._rooms.load(session_id)
         except BaseException:
             self.unfollow(session_id)
@@ -122,6 +120,9 @@ class Follows:
         self._catch_up(followed)
         if followed.ready is not None and not followed.ready.done():
             followed.ready.set_result(None)
+        if loaded.room.state in OVER and loaded.room.state is not State.ENDED:
+            # Nothing more will be said; whoever asked has what there is.
+            self.unfollow(session_id)
         return followed
 
     def unfollow(self, session_id: SessionId) -> None:
@@ -146,10 +147,6 @@ class Follows:
         for followed in list(self.by_room.values()):
             if user_id in followed.people and not any(map(self._sockets_of, followed.people)):
                 self.unfollow(followed.session_id)
-
-    def missed(self, followed: Follow, after_seq: int) -> list[Delivered | None]:
-        """Messages after a `seq` that this hub has passed on and still remembers."""
-        return [delivered for delivered, _ in followed.tail if delivered.seq > after_seq]
 
     def heal_all(self) -> None:
         """The bus was away: whatever was said meanwhile is read from the store."""
@@ -182,6 +179,9 @@ class Follows:
             followed.due = asyncio.get_running_loop().call_later(delay_s, self._on_due, followed.session_id)
 
     # Hearing. From here to `_heal` nothing waits: order is kept because each message is dealt with whole.
+
+    def _hear_raw(self, followed: Follow, message: bytes) -> None:
+        self._hear(followed, msgpack.unpackb(message, raw=True))
 
     def _hear(self, followed: Follow, message: list[Any]) -> None:
         if message[0] == b"t":

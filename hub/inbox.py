@@ -139,4 +139,5 @@ def _open(array: str) -> tuple[str, list[msgspec.Raw]]:
         raise ValueError("not an event") from None
     if not name or len(name) > 64 or name in RESERVED:
         raise ValueError("not an event")
-    return name, parts[1:]
+    # One argument is right; of more, one too many is kept, as the sign that there were: 64 such may wait.
+    return name, parts[1:3]

@@ -11,10 +11,10 @@ from redis.asyncio import Redis
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
+from hub.wall_clock import now_ms
 from store.postgres import pool as postgres
 from store.privacy.keys import Keyring
 from store.redis import connect as redis
-from hub.wall_clock import now_ms
 
 POOL_SIZE = 10
 CLOSE_WITHIN_S = 5.0

@@ -91,5 +91,3 @@ class Live:
         """Whether nothing of a session is live any more, so that it holds nobody."""
         loaded = await self.rooms.load(session_id)
         return loaded is None or loaded.room.state in OVER
-
-

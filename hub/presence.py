@@ -120,7 +120,7 @@ class Presence:
         return len(self._leaving)
 
     def forget_all(self) -> None:
-        """This incarnation is fenced: others have closed its meters."""
+        """The incarnation is fenced: others have closed its meters."""
         self._inside.clear()
         self._leaving.clear()
         self._said.clear()

@@ -106,9 +106,7 @@ class Recovery:
             # The record wins: what is settled is not brought back to life.
             return False
         room = decode_room(seen.room)
-        kept = transcript.whole(
-            await transcript.kept(self._pool, seen.session_id), head_seq=seen.head_seq
-        )
+        kept = transcript.whole(await transcript.kept(self._pool, seen.session_id), head_seq=seen.head_seq)
         restored = await self._rooms.restore(room, rev=len(kept), seq=0, said_ms=0)
         if restored:
             known = [_delivered(room, message) for message in kept if not message.lost]
@@ -136,5 +134,3 @@ def _delivered(room: Room, message: StoredMessage) -> Delivered:
         message.body,
         sender.user_id,
     )
-
-

@@ -1,4 +1,4 @@
-"""How a request becomes a session. Each step is repeatable, so the same request_id picks up where it was left.
+"""How a request becomes a session. Every step is repeatable, so a repeated request goes on where it was.
 
     bind request_id → reserve guest → reserve practitioner → open the room → confirm both
     → record it with its hold in Postgres → (a worker places the hold) → answer
@@ -28,8 +28,8 @@ from store.records import Card, Practice
 async def request(hub: Hub, who: Principal, asked: wire.RequestSession) -> wire.Requested:
     """A guest asks for an instant session.
 
-    Raises Refused(`not_found`, `offline`, `busy`, `conflict`, `payment_required`, `card_declined`, `underage`,
-    `policy_pending`).
+    Raises Refused or RoomError with `not_found`, `offline`, `busy`, `conflict`, `payment_required`,
+    `card_declined`, `underage` or `policy_pending`.
     """
     practitioner_id = UserId(asked.practitioner_id)
     session_id = await hub.people.first_request(
@@ -82,9 +82,7 @@ async def _begin(
     return room
 
 
-async def _both_sides(
-    hub: Hub, who: Principal, practitioner_id: UserId
-) -> tuple[Practice, Card | None, str]:
+async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tuple[Practice, Card | None, str]:
     me = await people_records.person(hub.pool, who.user_id)
     if me is None or not me.adult:
         raise Refused(Code.UNDERAGE, "Sessions are for adults: confirm your date of birth first.")

@@ -64,7 +64,8 @@ class Sockets:
         self._opened = opened
         self._gone = gone
         self._admit = admit
-        self._monotonic = monotonic
+        # Made once: a closure for each connection would be memory for nothing.
+        self._clock_ms: Callable[[], float] = lambda: monotonic() * 1000
         self._numbers = numbers or Numbers()
         self._door = Door(origins=origins, proxies=proxies, numbers=self._numbers, monotonic=monotonic)
         self._expiry = Expiry(
@@ -151,7 +152,7 @@ class Sockets:
         self.drop_all("draining")
 
     def drop_all(self, reason: str) -> None:
-        """Close every socket now, also those without a token. Unless drained, the server goes on accepting."""
+        """Close every socket now, also those without a token. Unless drained, the server accepts on."""
         for line in list(self._server.eio.sockets.values()):
             line.end(reason)
 
@@ -210,9 +211,7 @@ class Sockets:
         )
         self._connections[connection.id] = connection
         self._by_user.setdefault(connection.user_id, {})[connection.id] = connection
-        self._inboxes[line.sid] = Inbox(
-            connection, self._dispatch, self._numbers, clock_ms=lambda: self._monotonic() * 1000
-        )
+        self._inboxes[line.sid] = Inbox(connection, self._dispatch, self._numbers, self._clock_ms)
         self._expiry.watch(connection)
         log.info("socket.opened", connection=connection.id)
         self._opened(connection)

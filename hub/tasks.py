@@ -1,4 +1,4 @@
-"""Tasks with an owner: what is started here is named, watched, logged when it fails, and ended with the hub."""
+"""Tasks with an owner: named, watched, logged when they fail, and ended with the process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import assert_never
 
+from msgspec import UNSET
+
 from billing import price
 from hub import wire
-from msgspec import UNSET
 from rooms import meter
 from rooms.ids import UserId
 from rooms.news import MeterChanged, MeterWarned, News, Offered, PresenceChanged, StateChanged

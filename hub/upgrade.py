@@ -36,7 +36,9 @@ class Door:
         self._origins = frozenset(origin.lower().rstrip("/") for origin in origins)
         self._proxies = tuple(ipaddress.ip_network(proxy, strict=False) for proxy in proxies)
         self._connects = (
-            Limits(numbers.connects, clock_ms=lambda: monotonic() * 1000) if numbers.connects is not None else None
+            Limits(numbers.connects, clock_ms=lambda: monotonic() * 1000)
+            if numbers.connects is not None
+            else None
         )
 
     def check(self, request: web.Request) -> None:

@@ -33,7 +33,7 @@ class Watchers:
         self._watching.pop(connection.id, None)
 
     def went_online(self, connection: Connection) -> None:
-        """This socket keeps its practitioner online."""
+        """The socket keeps its practitioner online."""
         self._online.add(connection.id)
 
     def went_offline(self, user_id: UserId, connections: Collection[Connection]) -> None:
@@ -42,14 +42,14 @@ class Watchers:
         self._lost = {id_: who for id_, who in self._lost.items() if who != user_id}
 
     def gone(self, connection: Connection) -> None:
-        """The socket is gone. If it kept its practitioner online, `record_lost` says that it no longer does."""
+        """The socket is gone. If it kept its practitioner online, `record_lost` takes that back."""
         self.unwatch(connection)
         if connection.id in self._online:
             self._online.discard(connection.id)
             self._lost[connection.id] = connection.user_id
 
     def forget_all(self) -> None:
-        """This incarnation is fenced: whoever swept it has corrected the directory."""
+        """The incarnation is fenced: whoever swept it has corrected the directory."""
         self._online.clear()
         self._lost.clear()
 

@@ -6,6 +6,7 @@ SIGTERM: not ready → people are asked to come back elsewhere → departures re
 
 import asyncio
 import time
+from collections.abc import Collection
 from functools import partial
 
 import structlog
@@ -15,10 +16,12 @@ from aiohttp import ClientSession, web
 from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.admission import Admission
+from hub.app import make_app
 from hub.arrivals import Arrivals
 from hub.auth import Tokens
 from hub.chatting import reopened
 from hub.checkpoints import Checkpoints
+from hub.connection import Connection
 from hub.dispatch import Dispatch
 from hub.errors import Code, Refused
 from hub.events import HANDLERS
@@ -31,14 +34,13 @@ from hub.metrics import Counted, Metrics
 from hub.presence import Presence
 from hub.reconcile import Reconcile
 from hub.recovery import Recovery
-from hub.app import make_app
 from hub.settings_view import agora_app, edge_numbers, session_limits
 from hub.sockets import Sockets
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
 from hub.workers.sweep import Deadlines, LostHubs, Standings
-from rooms.ids import HubId, SessionId
+from rooms.ids import HubId, SessionId, UserId
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.chat import Chat
@@ -86,7 +88,7 @@ class WebProcess:
             self.bus,
             rooms,
             self.chat,
-            sockets_of=lambda user_id: self.sockets.of(user_id),
+            sockets_of=self._sockets_of,
             open_message=partial(reopened, stores.keyring),
             on_due=self._due,
             on_over=self.presence.over,
@@ -170,7 +172,7 @@ class WebProcess:
             agora=agora_app(settings),
             media_longest_ms=settings.agora_token_s * 1000,
             now_ms=wall_clock.now_ms,
-            sockets_of=lambda user_id: self.sockets.of(user_id),
+            sockets_of=self._sockets_of,
             spawn=self.tasks.spawn,
         )
 
@@ -233,9 +235,12 @@ class WebProcess:
         self.tasks.spawn("room.due", lambda: self.live.tick(session_id))
 
     def _delay_s(self, due_ms: int) -> float:
-        # The clock is a lower bound, so a timer may fire early by its uncertainty; the tick then finds nothing
-        # due and the sweep comes again. A little later is cheaper than twice.
+        # The clock is a lower bound, so a timer may fire a little early; then the tick finds nothing due,
+        # and the sweep comes again. A little late is cheaper than twice.
         return max(0.0, (due_ms - self.clock.at_ms(time.monotonic())) / 1000) + 0.005
+
+    def _sockets_of(self, user_id: UserId) -> Collection[Connection]:
+        return self.sockets.of(user_id)
 
     def _count_rooms(self) -> int:
         return len(self.follows.by_room)
@@ -247,13 +252,13 @@ class WebProcess:
         self.tasks.spawn("bus.reconcile", self.reconcile.run_once)
 
     async def _begin_anew(self) -> None:
-        """This incarnation was taken for dead, and its meters are closed: nothing it holds is true any more."""
+        """The hub was taken for dead, and its meters are closed: nothing that it holds is true any more."""
         self._let_everyone_go("fenced")
         self.here.id = HubId(str(uuid_utils.uuid7()))
         log.warning("hub.began_anew", hub=self.here())
 
     async def _store_lost(self, found: str | None) -> None:
-        """The store's data is gone or another's. What this hub remembers is saved, and everyone comes again."""
+        """The store's data is gone or not ours. What this hub remembers is saved; everyone comes again."""
         recorded = await self.recovery.is_ready(found)
         self.admission.closed = Refused(Code.UNAVAILABLE, "The hub is recovering; try again in a moment.")
         try:
@@ -292,4 +297,3 @@ def _pace(settings: Settings) -> dict[str, int]:
     """How fast one person may speak; a rate of 0 lifts the limit."""
     per_second = settings.chat_per_second
     return {"interval_ms": 1000 // per_second if per_second else 0, "burst": max(1, settings.chat_burst)}
-

@@ -120,22 +120,18 @@ class ParticipantView(Struct, frozen=True):
     muted: bool
 
 
-class Message(Struct, frozen=True, rename={"sender": "from"}):
-    """A delivered message."""
+class Message(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
+    """A delivered message. Of one that was numbered and is gone there are `seq` and `lost` alone: it is said
+    plainly, never skipped in silence.
+    """
 
-    id: str
+    id: str | UnsetType = UNSET
     seq: int
-    at_ms: int
-    sender: Speaker
-    text: str
-    client_id: str
-
-
-class LostMessage(Struct, frozen=True):
-    """A message that was numbered and is gone: said plainly, never skipped in silence."""
-
-    seq: int
-    lost: Literal[True] = True
+    at_ms: int | UnsetType = UNSET
+    sender: Speaker | UnsetType = UNSET
+    text: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    lost: Literal[True] | UnsetType = UNSET
 
 
 class You(Struct, frozen=True):
@@ -230,7 +226,7 @@ class Joined(Reply, frozen=True):
 
     session: Session
     participants: list[ParticipantView]
-    messages: list[Message | LostMessage]
+    messages: list[Message]
     head_seq: int
     meter: Meter | None
     media: Media
@@ -265,7 +261,7 @@ class ReadHistory(Body, frozen=True):
 class History(Reply, frozen=True):
     """Messages in order, and the latest `seq` there is."""
 
-    messages: list[Message | LostMessage]
+    messages: list[Message]
     head_seq: int
 
 
@@ -283,7 +279,7 @@ class MediaReply(Reply, frozen=True):
 
 
 class SignalPeer(Body, frozen=True):
-    """`media:signal`: something for the other side's media stack, passed on as it is and never looked into."""
+    """`media:signal`: something for the other side's media stack, passed on unread."""
 
     session_id: Uuid
     to: Uuid
@@ -341,6 +337,24 @@ class MeterWarning(Struct, frozen=True):
 
     session_id: str
     remaining_ms: int
+
+
+class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):
+    """`chat:message`."""
+
+    session_id: str
+    seq: int
+    at_ms: int
+    id: str
+    sender: Speaker
+    text: str
+    client_id: str
+
+
+class Draining(Struct, frozen=True):
+    """`hub:draining`: come back within this time, and another hub will answer."""
+
+    reconnect_within_ms: int
 
 
 class Typing(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -111,10 +112,8 @@ class WorkerProcess:
 
     async def _pay(self) -> None:
         """At every notice of a new operation, and once a second for what fell due by itself."""
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(self._wanted.wait(), PAYMENTS_S)
-        except TimeoutError:
-            pass
         self._wanted.clear()
         await self.payments.run_once()
 

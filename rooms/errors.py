@@ -77,6 +77,6 @@ class ChangedTooOften(RoomError):
 
 
 class Fenced(RoomError):
-    """This hub was away for too long and starts anew; connect again."""
+    """The hub was away for too long and starts anew; connect again."""
 
     code = "unavailable"

@@ -20,7 +20,7 @@ from store.redis.rooms import Loaded
 class Said(NamedTuple):
     """A piece of the transcript. `to_head`: nothing came after it when it was read."""
 
-    messages: list[wire.Message | wire.LostMessage]
+    messages: list[wire.Message]
     after_seq: int
     to_head: bool
 
@@ -61,7 +61,7 @@ def _enter(
     loaded: Loaded,
     said: Said,
 ) -> wire.Joined:
-    """From here to the acknowledgement nothing waits, so no event falls between the answer and what follows."""
+    """From here to the acknowledgement nothing waits, so no event falls in between."""
     room = loaded.room
     me = _part(room, connection)
     if not any(anchor.connection == connection.id for anchor in me.anchors):

@@ -55,5 +55,3 @@ def _final_meter(room: Room) -> wire.Meter | None:
 
 def _id(body: wire.OfSession | wire.DeclineSession) -> SessionId:
     return SessionId(body.session_id)
-
-

@@ -23,7 +23,7 @@ PAGE_DEFAULT = 20
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route for people who are signed in. `reply` is what it answers in JSON, for the contract's document."""
+    """One route for people who are signed in. `reply` is what it answers in JSON, for the document of all."""
 
     method: str
     path: str
@@ -40,10 +40,7 @@ def table(hub: Hub, routes: Sequence[Route]) -> list[web.RouteDef]:
 def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
-            principal = await hub.tokens.bearer(request)
-            if principal.role not in route.who:
-                raise Refused(Code.FORBIDDEN, "This is not for your role.")
-            reply = await route.handle(hub, principal, request)
+            reply = await route.handle(hub, await _principal(hub, route, request), request)
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was, the client gets a code of the contract.
@@ -51,6 +48,13 @@ def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.S
         return reply if isinstance(reply, web.StreamResponse) else json(reply)
 
     return answer
+
+
+async def _principal(hub: Hub, route: Route, request: web.Request) -> Principal:
+    principal = await hub.tokens.bearer(request)
+    if principal.role not in route.who:
+        raise Refused(Code.FORBIDDEN, "This is not for your role.")
+    return principal
 
 
 def json(reply: msgspec.Struct) -> web.Response:
@@ -97,7 +101,7 @@ def query(request: web.Request, allowed: Collection[str]) -> dict[str, str]:
 
 
 def cursor(given: dict[str, str]) -> str | None:
-    """The `cursor` of a list: the id after which it goes on. It opens nothing: rows are chosen by who asks."""
+    """The `cursor` of a list: the id after which it goes on. It opens nothing by itself."""
     value = given.get("cursor")
     if value is not None and UUID.fullmatch(value) is None:
         raise bad_request("cursor", "not one of ours")

@@ -69,35 +69,29 @@ class Receipt(Struct, frozen=True):
     practitioner_minor: int | UnsetType = UNSET
 
 
-class Said(Struct, frozen=True, rename={"sender": "from"}):
+class Said(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
     """A message of a transcript, with the fields that its place in the chain is computed from.
 
-    `text` is null once its sender was erased; the chain verifies all the same.
+    `text` is null once its sender was erased; the chain verifies all the same. Of a message that was numbered
+    and is gone there are `seq`, `digest` and `lost` alone.
     """
 
     seq: int
-    id: str
-    at_ms: int
-    sender: wire.Speaker
-    text: str | None
-    participant_no: int
-    body_sha256: str
+    id: str | UnsetType = UNSET
+    at_ms: int | UnsetType = UNSET
+    sender: wire.Speaker | UnsetType = UNSET
+    text: str | UnsetType | None = UNSET
+    participant_no: int | UnsetType = UNSET
+    body_sha256: str | UnsetType = UNSET
     digest: str
-
-
-class Lost(Struct, frozen=True):
-    """A message that was numbered and is gone."""
-
-    seq: int
-    digest: str
-    lost: Literal[True] = True
+    lost: Literal[True] | UnsetType = UNSET
 
 
 class Transcript(Struct, frozen=True):
     """Everything that was delivered, in order, and the head of its chain."""
 
     session_id: str
-    messages: list[Said | Lost]
+    messages: list[Said]
     head: str
 
 

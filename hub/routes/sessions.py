@@ -91,7 +91,7 @@ async def _stream(
         headers={"Content-Type": "application/json; charset=utf-8", "Cache-Control": "no-store"}
     )
     # The first page before the headers: what fails until then can still be answered with an error.
-    first = await anext(pages, [])
+    first: Page = await anext(pages, [])
     await response.prepare(request)
     await response.write(b'{"session_id":%s,"messages":[' % msgspec.json.encode(session_id))
     await response.write(b",".join(map(msgspec.json.encode, first)))

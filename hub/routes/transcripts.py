@@ -1,6 +1,6 @@
-"""Transcripts as a party to the session reads them: opened page by page, with the chain to verify them by.
+"""Transcripts as a party to the session reads them: opened page by page, with their chain.
 
-A session that is over is read from the record, under row-level security; one that is open from the live store.
+A session that is over is read from the record, under row-level security; an open one from the live store.
 """
 
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from hub import wire
 from hub.auth import Principal
 from hub.hub import Hub
-from hub.routes.replies import Lost, Said
+from hub.routes.replies import Said
 from rooms import chain
 from rooms.ids import SessionId, UserId
 from rooms.room import Room
@@ -17,7 +17,7 @@ from store.postgres.pool import acting_as
 from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
 from store.records import StoredMessage, TranscriptRow
 
-Page = list[Said | Lost]
+Page = list[Said]
 PAGE = 500
 
 
@@ -69,10 +69,10 @@ def _body(message: StoredMessage) -> bytes | None:
     return None if message.lost else message.body
 
 
-async def _said(keyring: Keyring, row: TranscriptRow) -> Said | Lost:
+async def _said(keyring: Keyring, row: TranscriptRow) -> Said:
     digest = b"" if row.digest is None else row.digest
     if row.lost or row.id is None or row.body_sha256 is None:
-        return Lost(row.seq, digest.hex())
+        return Said(seq=row.seq, digest=digest.hex(), lost=True)
     return Said(
         seq=row.seq,
         id=row.id,

@@ -78,8 +78,10 @@ class Outcomes:
             return
         if operation.kind is Kind.HOLD and not await self._apply_hold(operation, outcome):
             return
-        if operation.kind in (Kind.CAPTURE, Kind.CANCEL):
-            await self.settle_charged(operation.session_id)
+        if operation.kind in (Kind.CAPTURE, Kind.CANCEL) and await payments.is_charged(
+            self._pool, operation.session_id
+        ):
+            await self._settled(operation.session_id)
         await operations.applied(self._pool, operation.id, outcome=outcome, now_ms=self._now_ms())
 
     async def apply_waiting(self) -> int:
@@ -94,9 +96,9 @@ class Outcomes:
             last = waiting[-1].id
         return seen
 
-    async def settle_charged(self, session_id: SessionId | None = None) -> int:
-        """Tell of sessions that are charged and recorded, this one or any; how many there were."""
-        charged = await payments.charged(self._pool, limit=SWEEP, session_id=session_id)
+    async def settle_charged(self) -> int:
+        """Tell of ended sessions that are charged and recorded; how many there were."""
+        charged = await payments.charged(self._pool, limit=SWEEP)
         await side_by_side("payments.settle_failed", [self._settled(found) for found in charged])
         return len(charged)
 
@@ -127,6 +129,9 @@ class Outcomes:
 
     async def _apply_hold(self, operation: Operation, outcome: Outcome) -> bool:
         """Tell the room; whether that is done with. A hold that no room will ever use is released."""
+        if recovery.follow_up(operation, now_ms=0) is not None:
+            # This attempt came to nothing, but the next one is wanted already: no news for the room.
+            return True
         if outcome.status == "canceled":
             if operation.state is State.SUCCEEDED:
                 # The room counted it while it stood. What is charged is decided by the capture.

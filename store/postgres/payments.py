@@ -7,7 +7,12 @@ from store.postgres.statements import statements
 SQL = statements("payments")
 
 
-async def charged(db: Db, *, limit: int, session_id: SessionId | None = None) -> list[SessionId]:
-    """Sessions on record, or this one, with nothing more to charge or release and not marked as settled."""
-    rows = await db.fetch(SQL["charged"], limit, session_id)
+async def charged(db: Db, *, limit: int) -> list[SessionId]:
+    """Ended sessions on record with nothing more to charge or release, and not marked as settled."""
+    rows = await db.fetch(SQL["charged"], limit)
     return [SessionId(row["id"]) for row in rows]
+
+
+async def is_charged(db: Db, session_id: SessionId) -> bool:
+    """Whether this session is on record with nothing more to charge or release, and not marked as settled."""
+    return bool(await db.fetchval(SQL["is_charged"], session_id))

@@ -68,8 +68,8 @@ class Bus:
             self._ask("SUNSUBSCRIBE", name)
 
     async def _hear(self, lost: bool) -> None:
-        connection: Connection = self._redis.connection_pool.make_connection()
-        await connection.connect()
+        connection: Connection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        await connection.connect()  # type: ignore[no-untyped-call]
         self._connection = connection
         self._wanted = []
         for name in list(self._handlers):

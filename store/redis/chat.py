@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
@@ -16,7 +15,7 @@ from rooms.ids import HubId, SessionId, UserId
 from store.records import StoredMessage
 from store.redis import keys
 from store.redis.command import command
-from store.redis.script import Script
+from store.redis.script import Script, packed
 
 _append = Script("chat_append")
 _restore = Script("chat_restore")
@@ -165,7 +164,7 @@ class Chat:
         restored = await _restore.run(
             self._redis,
             [keys.room(room), keys.chat(room), keys.seen(room)],
-            [rev, msgpack.packb([list(message) for message in tail]), head_seq],
+            [rev, packed([list(message) for message in tail]), head_seq],
         )
         return int(restored)
 

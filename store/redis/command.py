@@ -9,4 +9,4 @@ from redis.asyncio import Redis
 
 async def command(redis: Redis, name: str, *arguments: str | bytes | int) -> Any:
     """Send a command and give its answer, bytes where it is text. Raises the client's errors."""
-    return await redis.execute_command(name, *arguments)
+    return await redis.execute_command(name, *arguments)  # type: ignore[no-untyped-call]

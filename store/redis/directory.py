@@ -24,9 +24,7 @@ class Directory:
     async def show(self, standing: Standing) -> Status:
         """Show how a practitioner stands, unless something later is shown. Gives the status."""
         shown = status(standing)
-        await _put.run(
-            self._redis, [keys.DIRECTORY], [standing.user_id, standing.n, shown, keys.DIRECTORY]
-        )
+        await _put.run(self._redis, [keys.DIRECTORY], [standing.user_id, standing.n, shown, keys.DIRECTORY])
         return shown
 
     async def statuses(self, user_ids: Iterable[UserId]) -> dict[UserId, Status]:

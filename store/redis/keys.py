@@ -1,4 +1,4 @@
-"""Every key and channel there is. A room lies in one of 256 buckets; all its keys share the bucket's hash tag.
+"""Every key and channel. A room lies in one of 256 buckets; all its keys share the bucket's hash tag.
 
 Nothing else in the project spells a key.
 """

@@ -66,9 +66,7 @@ class People:
 
     async def release(self, user_id: UserId, session_id: SessionId) -> Standing:
         """The session no longer holds the person. Gives how they stand now."""
-        answer = await _release.run(
-            self._redis, [keys.person(user_id), keys.online(user_id)], [session_id]
-        )
+        answer = await _release.run(self._redis, [keys.person(user_id), keys.online(user_id)], [session_id])
         return _standing(user_id, answer)
 
     async def held_by(self, user_id: UserId) -> SessionId | None:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import msgpack
 import msgspec
 from msgspec.structs import replace
 from redis.asyncio import Redis
@@ -17,7 +16,7 @@ from rooms.news import Change, News
 from rooms.room import OPEN, OVER, Room
 from store.redis import keys
 from store.redis.command import command
-from store.redis.script import Script
+from store.redis.script import Script, packed
 
 LOG_KEPT = 2_000
 """Facts kept in a room's log: enough for a hub that was deaf for minutes."""
@@ -59,7 +58,8 @@ class Loaded:
 class Decide(Protocol):
     """A pure decision: the room and the time in, the change out."""
 
-    def __call__(self, room: Room, *, now_ms: int) -> Change: ...
+    def __call__(self, room: Room, *, now_ms: int) -> Change:
+        """Decide, or raise a RoomError."""
 
 
 Tell = Callable[[Room, Sequence[News], int], list[Outgoing]]
@@ -137,9 +137,9 @@ class Rooms:
                 "" if due_ms is None else due_ms,
                 room.id,
                 keys.room(room.id),
-                msgpack.packb(self._tell(room, change.news, now_ms)),
-                msgpack.packb(voices(room)),
-                msgpack.packb([guest.user_id for guest in room.guests] if freshly_over else []),
+                packed(self._tell(room, change.news, now_ms)),
+                packed(voices(room)),
+                packed([guest.user_id for guest in room.guests] if freshly_over else []),
                 "1" if here else "0",
                 "1" if room.state in OPEN else "0",
                 LOG_KEPT,
@@ -197,7 +197,7 @@ class Rooms:
                 "" if due_ms is None else due_ms,
                 room.id,
                 "1" if room.state in OPEN else "0",
-                msgpack.packb(voices(room)),
+                packed(voices(room)),
                 rev,
                 seq,
                 said_ms,

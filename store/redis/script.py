@@ -1,14 +1,20 @@
-"""Scripts that live in files beside this one, run by digest and sent again when the server has forgotten them."""
+"""Scripts in files beside this one, run by digest, and sent again when the server has forgotten them."""
 
 import hashlib
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Any, cast
 
+import msgpack
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 Argument = str | bytes | int
+
+
+def packed(value: object) -> bytes:
+    """A value as scripts unpack it: their msgpack is older than the type for binary strings."""
+    return bytes(msgpack.packb(value, use_bin_type=False))
 
 
 class Script:

@@ -1,4 +1,4 @@
-"""The queue of parts of sessions that are to go on record. An entry is a wake-up: the frozen room says the rest.
+"""The queue of parts of sessions to go on record. An entry is a wake-up: the frozen room says the rest.
 
 An entry leaves the queue only after its record is committed. What a dead worker had taken is taken over.
 """
@@ -66,7 +66,15 @@ class SettlementQueue:
             try:
                 answer = await command(
                     self._redis,
-                    "XREADGROUP", "GROUP", GROUP, self._consumer, "COUNT", limit, "STREAMS", key, ">",
+                    "XREADGROUP",
+                    "GROUP",
+                    GROUP,
+                    self._consumer,
+                    "COUNT",
+                    limit,
+                    "STREAMS",
+                    key,
+                    ">",
                 )
             except ResponseError:
                 # The store lost its groups along with its data: make them anew before the next look.
@@ -85,10 +93,7 @@ class SettlementQueue:
                 keys.settlements(bucket), GROUP, self._consumer, TAKEN_OVER_AFTER_MS, "0-0", count=limit
             )
         return [
-            _entry(token, fields)
-            for answer in await pipe.execute()
-            for token, fields in answer[1]
-            if fields
+            _entry(token, fields) for answer in await pipe.execute() for token, fields in answer[1] if fields
         ]
 
     async def done(self, entry: Entry) -> None:

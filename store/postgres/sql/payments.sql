@@ -1,10 +1,10 @@
--- Sessions whose money has all moved.
+-- Sessions whose money has all moved. Transfers come later, after their delay, and do not count.
 
 -- name: charged
--- $1 limit, $2 session_id or null for any: sessions that are on record for every guest, with nothing more to
--- charge or release, and not marked as settled. Transfers come later, after their delay, and do not count.
+-- $1 limit: ended sessions that are on record for every guest, with nothing more to charge or release, and not
+-- marked as settled yet.
 select id from sessions
-where settled_at_ms is null and transcript_head is not null and ($2::uuid is null or id = $2)
+where state = 'ended' and settled_at_ms is null and transcript_head is not null
     and not exists (
         select from participants
         left join settlements on settlements.session_id = participants.session_id
@@ -18,3 +18,19 @@ where settled_at_ms is null and transcript_head is not null and ($2::uuid is nul
     )
 order by ended_at_ms
 limit $1
+
+-- name: is_charged
+-- $1 session_id: the same of one session, also of one that never was live.
+select settled_at_ms is null and transcript_head is not null
+    and not exists (
+        select from participants
+        left join settlements on settlements.session_id = participants.session_id
+            and settlements.participant_no = participants.no
+        where participants.session_id = sessions.id and participants.no > 0 and settlements.session_id is null
+    )
+    and not exists (
+        select from payment_ops
+        where session_id = sessions.id and kind in ('hold', 'capture', 'cancel')
+            and state in ('pending', 'in_flight', 'unknown')
+    )
+from sessions where id = $1

@@ -1,0 +1,151 @@
+"""The contract as documents, generated from the tables that the hub runs by: OpenAPI and AsyncAPI."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from hub import wire
+from hub.dispatch import Event
+from hub.errors import HTTP_STATUS, Code
+from hub.events import HANDLERS
+from hub.hub import Hub
+from hub.routes import people, sessions
+from hub.routes.answer import Route
+
+VERSION = "1"
+REF = "#/components/schemas/{name}"
+
+FROM_HUB: dict[str, type[msgspec.Struct]] = {
+    "directory:changed": wire.DirectoryChanged,
+    "session:offered": wire.SessionOffered,
+    "session:state": wire.SessionState,
+    "room:presence": wire.RoomPresence,
+    "chat:message": wire.ChatMessage,
+    "chat:typing": wire.Typing,
+    "chat:read": wire.ReadUpTo,
+    "meter:update": wire.Meter,
+    "meter:warning": wire.MeterWarning,
+    "media:signal": wire.PeerSignal,
+    "auth:expiring": wire.Refreshed,
+    "hub:draining": wire.Draining,
+}
+"""Every event that the hub sends, and its body."""
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What stands under `error`."""
+
+    code: Code
+    message: str
+    retryable: bool
+    retry_after_ms: int | None = None
+    fields: dict[str, str] | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The body of a refused HTTP request."""
+
+    error: Problem
+
+
+class Documents:
+    """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
+
+    def __init__(self) -> None:
+        self._openapi = msgspec.json.encode(openapi([*people.ROUTES, *sessions.ROUTES]))
+        self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
+
+    def routes(self) -> list[web.RouteDef]:
+        """The two documents."""
+        return [web.get("/v1/openapi.json", self.http), web.get("/v1/asyncapi.json", self.events)]
+
+    async def http(self, _request: web.Request) -> web.Response:
+        """Every HTTP route for people."""
+        return web.Response(body=self._openapi, content_type="application/json")
+
+    async def events(self, _request: web.Request) -> web.Response:
+        """Every Socket.IO event, in both directions."""
+        return web.Response(body=self._asyncapi, content_type="application/json")
+
+
+def openapi(routes: Iterable[Route]) -> dict[str, Any]:
+    """OpenAPI 3.1: paths with their replies, and every refusal."""
+    listed = list(routes)
+    schemas, components = msgspec.json.schema_components(
+        [*(route.reply for route in listed), Refusal], ref_template=REF
+    )
+    paths: dict[str, dict[str, Any]] = {}
+    refusal = {"description": "Refused", "content": {"application/json": {"schema": schemas[-1]}}}
+    for route, schema in zip(listed, schemas[:-1], strict=True):
+        paths.setdefault(route.path, {})[route.method.lower()] = {
+            "summary": _summary(route.handle),
+            "parameters": _parameters(route.path),
+            "responses": {
+                "200": {"description": "Done", "content": {"application/json": {"schema": schema}}},
+                **{str(status): refusal for status in sorted({*HTTP_STATUS.values()})},
+            },
+        }
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Allinya session hub", "version": VERSION},
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}},
+        },
+    }
+
+
+def asyncapi(handlers: dict[str, Event[Hub]]) -> dict[str, Any]:
+    """AsyncAPI 3.0: one operation for each event, its body and, for a client's, what acknowledges it."""
+    bodies = [event.body for event in handlers.values()]
+    replies = [event.reply for event in handlers.values()]
+    schemas, components = msgspec.json.schema_components(
+        [*bodies, *replies, *FROM_HUB.values(), Problem], ref_template=REF
+    )
+    count = len(handlers)
+    messages: dict[str, Any] = {}
+    operations: dict[str, Any] = {}
+    for number, (name, event) in enumerate(handlers.items()):
+        messages[f"{name}.request"] = {"name": name, "payload": schemas[number]}
+        messages[f"{name}.reply"] = {"name": name, "payload": schemas[count + number]}
+        operations[f"receive {name}"] = {
+            **_operation("receive", f"{name}.request"),
+            "summary": _summary(event.handle),
+            "x-roles": sorted(event.who),
+            "reply": {"messages": [_message(f"{name}.reply")]},
+        }
+    for number, name in enumerate(FROM_HUB):
+        messages[name] = {"name": name, "payload": schemas[2 * count + number]}
+        operations[f"send {name}"] = _operation("send", name)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {"title": "Allinya session hub", "version": VERSION},
+        "channels": {"hub": {"address": "/socket.io/", "messages": messages}},
+        "operations": operations,
+        "components": {"schemas": components},
+    }
+
+
+def _operation(action: str, message: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": "#/channels/hub"}, "messages": [_message(message)]}
+
+
+def _message(name: str) -> dict[str, str]:
+    # A JSON pointer: a slash in a name would have to be escaped, a colon not.
+    return {"$ref": f"#/channels/hub/messages/{name}"}
+
+
+def _summary(handle: object) -> str:
+    return (getattr(handle, "__doc__", None) or "").strip().split("\n")[0]
+
+
+def _parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        for name in names
+    ]
