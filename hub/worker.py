@@ -25,6 +25,8 @@ from hub.workers.webhooks import Webhooks
 from rooms.ids import HubId
 from store.postgres import operations
 from store.postgres import pool as postgres
+from store.redis import keys
+from store.redis.bus import Bus
 from store.redis.chat import Chat
 from store.redis.directory import Directory
 from store.redis.hubs import Hubs
@@ -34,7 +36,7 @@ from store.redis.settlements import SettlementQueue
 
 log = structlog.get_logger()
 
-SETTLE_S = 0.25
+SETTLE_S = 1.0
 PAYMENTS_S = 1.0
 WEBHOOKS_S = 0.25
 SWEEP_S = 1.0
@@ -50,6 +52,8 @@ class WorkerProcess:
         self.stores = stores
         self.tasks = Tasks()
         self._wanted = asyncio.Event()
+        self._over = asyncio.Event()
+        self._bus = Bus(stores.redis, on_restored=self._over.set)
         name = HubId(f"worker-{uuid_utils.uuid7()}")
         hubs, people = Hubs(stores.redis), People(stores.redis)
         directory = Directory(stores.redis)
@@ -93,8 +97,11 @@ class WorkerProcess:
     async def start(self) -> None:
         """Begin every duty."""
         await self.recovery.ensure()
+        self.tasks.forever("bus", self._bus.run)
+        for bucket in keys.BUCKETS:
+            self._bus.listen(keys.settlements(bucket), lambda _message: self._over.set())
         every = self.tasks.every
-        every(SETTLE_S, "settle", self.settle.run_once)
+        every(0, "settle", self._record)
         every(0, "payments", self._pay)
         every(WEBHOOKS_S, "webhooks", self.webhooks.run_once)
         every(SWEEP_S, "lost_hubs", self.lost_hubs.run_once)
@@ -109,6 +116,14 @@ class WorkerProcess:
         settings = self.settings
         dsn = settings.database_direct_url or settings.database_url
         await postgres.listen(dsn.get_secret_value(), operations.CHANNEL, lambda _payload: self._wanted.set())
+
+    async def _record(self) -> None:
+        """At every session that is over, and once a second for what was missed."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._over.wait(), SETTLE_S)
+        self._over.clear()
+        while await self.settle.run_once():
+            pass
 
     async def _pay(self) -> None:
         """At every notice of a new operation, and once a second for what fell due by itself."""

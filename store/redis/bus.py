@@ -50,6 +50,12 @@ class Bus:
             lost = True
             await asyncio.sleep(RETRY_S)
 
+    def listen(self, channel: str, hear: Hear) -> None:
+        """Hear a channel soon; for those who need not know since when."""
+        name = channel.encode()
+        self._handlers[name] = hear
+        self._ask("SSUBSCRIBE", name)
+
     async def subscribe(self, channel: str, hear: Hear) -> None:
         """Hear a channel from now on. Returns once the store has confirmed it."""
         name = channel.encode()
@@ -72,8 +78,7 @@ class Bus:
         await connection.connect()  # type: ignore[no-untyped-call]
         self._connection = connection
         self._wanted = []
-        for name in list(self._handlers):
-            await connection.send_command("SSUBSCRIBE", name)
+        self._write(connection.pack_commands([("SSUBSCRIBE", name) for name in self._handlers]))
         self.connected.set()
         if lost:
             self._on_restored()

@@ -53,7 +53,7 @@ def index(bucket: str) -> str:
 
 
 def settlements(bucket: str) -> str:
-    """Stream: (session, guest) pairs whose record is to be committed."""
+    """Stream: (session, guest) pairs whose record is to be committed. Also the channel that wakes workers."""
     return f"settle:{{b{bucket}}}"
 
 

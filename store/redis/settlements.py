@@ -3,6 +3,8 @@
 An entry leaves the queue only after its record is committed. What a dead worker had taken is taken over.
 """
 
+import time
+from collections.abc import Callable
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -16,6 +18,8 @@ from store.redis.script import Script
 GROUP = "settle"
 TAKEN_OVER_AFTER_MS = 15_000
 """A worker that holds an entry for this long without committing is taken for dead."""
+LOOK_FOR_LEFT_S = 5.0
+"""How often entries of dead workers are looked for: it asks every bucket."""
 ROOM_KEPT_S = 900
 """How long a settled room stays in the store, for those who still ask."""
 
@@ -33,16 +37,23 @@ class Entry(NamedTuple):
 class SettlementQueue:
     """The settlement streams of all buckets, read as one member of their consumer group."""
 
-    def __init__(self, redis: Redis, *, consumer: str) -> None:
+    def __init__(
+        self, redis: Redis, *, consumer: str, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self._redis = redis
         self._consumer = consumer
+        self._monotonic_s = monotonic_s
         self._ready = False
+        self._looked_s = -LOOK_FOR_LEFT_S
 
     async def take(self, limit: int = 50) -> list[Entry]:
         """New entries, and those that dead workers left."""
         await self._make_groups()
         entries = await self._new(limit)
-        return entries or await self._left(limit)
+        if entries or self._monotonic_s() - self._looked_s < LOOK_FOR_LEFT_S:
+            return entries
+        self._looked_s = self._monotonic_s()
+        return await self._left(limit)
 
     async def _make_groups(self) -> None:
         if self._ready:

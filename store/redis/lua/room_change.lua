@@ -28,9 +28,12 @@ if version == 1 then
   local time = redis.call('TIME')
   redis.call('ZADD', KEYS[4], time[1], ARGV[4])
 end
-for _, guest in ipairs(cmsgpack.unpack(ARGV[8])) do
+local guests = cmsgpack.unpack(ARGV[8])
+for _, guest in ipairs(guests) do
   redis.call('XADD', KEYS[5], '*', 's', ARGV[4], 'g', guest)
 end
+-- The stream's name is also the channel on which workers are woken.
+if #guests > 0 then redis.call('SPUBLISH', KEYS[5], '') end
 if ARGV[9] == '1' then redis.call('SADD', KEYS[7], ARGV[4]) end
 redis.call('SPUBLISH', ARGV[5], cmsgpack.pack({'e', first, version, ARGV[3], ARGV[12], events}))
 return {'ok', version, rev}
