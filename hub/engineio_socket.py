@@ -107,7 +107,7 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
             self._transport = self.request.transport
             self.connected = self.upgraded = True
             self.write(_open_packet(self.sid, self.server).data)
-            self._start()
+            self._after(numbers.authenticate_within_s, self._unauthenticated)
             reason = await self._read(websocket)
         finally:
             self.end(reason)
@@ -153,9 +153,6 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
     def _control(self, received: WSMessage) -> None:
         if received.type is WSMsgType.PING:
             self.write(bytes((WEBSOCKET_PONG, len(received.data))) + bytes(received.data))
-
-    def _start(self) -> None:
-        self._after(self.server.numbers.authenticate_within_s, self._unauthenticated)
 
     def _unauthenticated(self) -> None:
         self.end("never authenticated")

@@ -159,7 +159,8 @@ class Follows:
             return True
         followed.changed.clear()
         try:
-            await asyncio.wait_for(followed.changed.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await followed.changed.wait()
         except TimeoutError:
             return False
         return True

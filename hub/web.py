@@ -205,7 +205,8 @@ class WebProcess:
     async def stop(self) -> None:
         """Record what is owed, say that this hub goes, end the duties."""
         try:
-            await asyncio.wait_for(self._settle_up(), self.settings.drain_s)
+            async with asyncio.timeout(self.settings.drain_s):
+                await self._settle_up()
         except Exception as error:  # noqa: BLE001  Whatever is left is found by the sweep of another hub.
             log.warning("hub.stopped_owing", owed=self.presence.owed, error=type(error).__name__)
         await self.tasks.end()

@@ -120,7 +120,8 @@ class WorkerProcess:
     async def _record(self) -> None:
         """At every session that is over, and once a second for what was missed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._over.wait(), SETTLE_S)
+            async with asyncio.timeout(SETTLE_S):
+                await self._over.wait()
         self._over.clear()
         while await self.settle.run_once():
             pass
@@ -128,7 +129,8 @@ class WorkerProcess:
     async def _pay(self) -> None:
         """At every notice of a new operation, and once a second for what fell due by itself."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._wanted.wait(), PAYMENTS_S)
+            async with asyncio.timeout(PAYMENTS_S):
+                await self._wanted.wait()
         self._wanted.clear()
         await self.payments.run_once()
 

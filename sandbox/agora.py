@@ -31,6 +31,7 @@ class AgoraServer:
         courier.sign_with("agora", self._sign)
 
     def routes(self) -> list[web.RouteDef]:
+        """The vendor's endpoints."""
         base = "/agora/v1/apps/{app}/cloud_recording"
         running = f"{base}/resourceid/{{resource}}/sid/{{sid}}/mode/{{mode}}"
         table = [
@@ -55,6 +56,7 @@ class AgoraServer:
         return with_faults(self._faults, "agora", "/agora", handle)
 
     async def acquire(self, request: web.Request) -> web.StreamResponse:
+        """Reserve a recording resource for a channel and a uid."""
         body = await request.json()
         if not body.get("cname") or not str(body.get("uid", "")).isdecimal():
             return _refused(2, "cname and a numeric uid are needed")
@@ -74,6 +76,7 @@ class AgoraServer:
         return web.json_response({"cname": body["cname"], "uid": str(body["uid"]), "resourceId": resource})
 
     async def start(self, request: web.Request) -> web.StreamResponse:
+        """Start recording; a resource starts once, within five minutes."""
         body, recording = await request.json(), self._store.get("recording", request.match_info["resource"])
         if (
             recording is None
@@ -105,6 +108,7 @@ class AgoraServer:
         return recording
 
     async def query(self, request: web.Request) -> web.StreamResponse:
+        """How a running recording stands."""
         recording = self._running(request)
         if recording is None:
             return _refused(404, "failed to find worker", status=404)
@@ -122,6 +126,7 @@ class AgoraServer:
         )
 
     async def stop(self, request: web.Request) -> web.StreamResponse:
+        """Stop a recording and list its files."""
         recording = self._running(request)
         if recording is None:
             return _refused(404, "failed to find worker", status=404)
@@ -146,6 +151,7 @@ class AgoraServer:
         )
 
     async def kick(self, request: web.Request) -> web.StreamResponse:
+        """Ban a user, an address or a channel for some minutes."""
         body = await request.json()
         minutes = body.get("time", 60)
         if not body.get("appid") or not any(body.get(n) for n in ("cname", "uid", "ip")):
@@ -169,11 +175,13 @@ class AgoraServer:
         return web.json_response({"status": "success", "id": ident})
 
     async def kicked(self, request: web.Request) -> web.StreamResponse:
+        """The rules in force for an app."""
         app, now_s = request.query.get("appid"), self._clock.now_s()
         rules = [r for r in self._store.all("kicking_rule") if r["appid"] == app and r["ts"] > now_s]
         return web.json_response({"status": "success", "rules": rules})
 
     async def unkick(self, request: web.Request) -> web.StreamResponse:
+        """Lift a rule."""
         ident = str((await request.json()).get("id"))
         self._store.delete("kicking_rule", ident)
         return web.json_response({"status": "success", "id": int(ident) if ident.isdecimal() else 0})

@@ -20,12 +20,15 @@ class Clock:
         self._advanced_ms: int = saved["advanced_ms"] if saved else 0
 
     def now_ms(self) -> int:
+        """Unix milliseconds of the sandbox."""
         return self._wall_ns() // 1_000_000 + self._advanced_ms
 
     def now_s(self) -> int:
+        """Unix seconds of the sandbox."""
         return self.now_ms() // 1000
 
     def wall_s(self) -> int:
+        """Unix seconds that nobody advanced."""
         return self._wall_ns() // 1_000_000_000
 
     def advance(self, by_s: int) -> None:

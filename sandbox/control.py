@@ -11,7 +11,7 @@ from sandbox.auth.errors import AuthRefused
 from sandbox.faults import BadRule, Faults, parse_rule
 from sandbox.people import COUNT_MAX, ROLES, Makers, make_people
 from sandbox.state import Json
-from sandbox.stripe import accounts, balance, charging, checkout, disputes, transfers
+from sandbox.stripe import accounts, balance, charging, checkout, disputes, payouts
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.world import World, new_id, shown
 
@@ -39,7 +39,7 @@ def sweep(world: World) -> None:
     """Everything that time alone brings about at Stripe."""
     charging.expire_holds(world)
     checkout.expire_sessions(world)
-    transfers.pay_due(world)
+    payouts.pay_due(world)
 
 
 class Control:
@@ -49,6 +49,7 @@ class Control:
         self._makers, self._world, self._faults, self._agora = makers, makers.world, faults, agora
 
     def routes(self) -> list[web.RouteDef]:
+        """All control endpoints."""
         table = [
             ("POST", "people", self.people),
             ("POST", "token", self.token),
@@ -110,12 +111,14 @@ class Control:
         }
 
     async def add_faults(self, request: web.Request) -> object:
+        """`[{vendor, match, action, times, ms?}]` or one of them → their ids."""
         body = await _json(request)
         rules = [parse_rule(item) for item in (body if isinstance(body, list) else [body])]
         self._faults.add(rules)
         return [rule.id for rule in rules]
 
     async def list_faults(self, request: web.Request) -> object:
+        """The rules still in force."""
         return [
             {
                 "id": r.id,
@@ -129,6 +132,7 @@ class Control:
         ]
 
     async def clear_faults(self, request: web.Request) -> object:
+        """Remove every rule."""
         self._faults.clear()
         return {}
 
@@ -172,6 +176,7 @@ class Control:
         return shown(disputes.close_dispute(self._world, dispute, won=body["outcome"] == "won"))
 
     async def deauthorize(self, request: web.Request) -> object:
+        """`{account}`: its owner disconnects from the platform."""
         account = accounts.load(self._world, str((await _body(request)).get("account")))
         accounts.deauthorize(self._world, account)
         return {"id": account["id"]}
@@ -195,6 +200,7 @@ class Control:
         return {"available": balance.available(self._world, source["currency"], account)}
 
     async def notice(self, request: web.Request) -> object:
+        """`{eventType, payload, …}`: an Agora notice to the hub → the notice."""
         return self._agora.notice(await _body(request))
 
     async def webhooks(self, request: web.Request) -> object:

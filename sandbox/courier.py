@@ -41,6 +41,7 @@ class Courier:
         self._last_id = last
 
     def sign_with(self, name: str, signer: Signer) -> None:
+        """Register the function that makes the headers of one kind of delivery."""
         self._signers[name] = signer
 
     def send(self, *, vendor: str, kind: str, url: str, body: str, content_type: str, extra: Json) -> None:
@@ -76,6 +77,7 @@ class Courier:
         self._wake.set()
 
     def wake(self) -> None:
+        """Look for due deliveries now, because the clock was moved."""
         self._wake.set()
 
     async def run(self) -> None:

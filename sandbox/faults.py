@@ -66,11 +66,13 @@ class Faults:
         self.rules: list[Rule] = []
 
     def add(self, rules: list[Rule]) -> None:
+        """Append rules. Raises `BadRule` when there would be too many."""
         if len(self.rules) + len(rules) > RULES_MAX:
             raise BadRule(f"more than {RULES_MAX} rules")
         self.rules.extend(rules)
 
     def clear(self) -> None:
+        """Remove every rule."""
         self.rules.clear()
 
     def on_request(self, vendor: str, method: str, path: str) -> Rule | None:

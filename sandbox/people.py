@@ -11,7 +11,7 @@ import asyncpg
 from sandbox.auth.people import People
 from sandbox.names import headline_of, name_of
 from sandbox.state import Json, Store
-from sandbox.stripe import accounts, cards, customers
+from sandbox.stripe import accounts, cards, customers, payment_methods
 from sandbox.stripe.world import World
 
 PASSWORD = "sandbox"  # noqa: S105  (documented: every person of the sandbox has it)
@@ -73,15 +73,14 @@ def make_person(makers: Makers, role: str, number: int, email: str, ident: str |
 
 
 def _with_card(world: World, person: Json) -> Json:
-    visa = cards.by_name("pm_card_visa")
-    assert visa is not None
+    visa = cards.VISA
     metadata = {"person_id": person["id"]}
     customer = customers.create(
         world, {"email": person["email"], "name": person["name"], "metadata": metadata}
     )
-    method = customers.new_method(world, visa, {"email": person["email"], "name": person["name"]})
+    method = payment_methods.new_method(world, visa, {"email": person["email"], "name": person["name"]})
     method["_set_up"] = True
-    customers.attach(world, {"id": method["id"], "customer": customer["id"]})
+    payment_methods.attach(world, {"id": method["id"], "customer": customer["id"]})
     customer["invoice_settings"]["default_payment_method"] = method["id"]
     world.save(customer)
     return {

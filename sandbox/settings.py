@@ -50,6 +50,7 @@ class SandboxConfig:
 
     @property
     def issuer(self) -> str:
+        """The `iss` of every access token."""
         return f"{self.base_url}/auth/v1"
 
 

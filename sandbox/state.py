@@ -42,12 +42,14 @@ class Store:
         return self._kinds.get(kind, {}).get(ident)
 
     def put(self, kind: str, ident: str, value: Json) -> Json:
+        """Create or replace; a replaced object keeps its place in the order."""
         self._begin()
         self._db.execute(_PUT, (kind, ident, json.dumps(value, separators=(",", ":"))))
         self._kinds.setdefault(kind, {})[ident] = value
         return value
 
     def delete(self, kind: str, ident: str) -> None:
+        """Forget an object; unknown ids are fine."""
         if self._kinds.get(kind, {}).pop(ident, None) is not None:
             self._begin()
             self._db.execute("delete from objects where kind = ? and id = ?", (kind, ident))
@@ -57,12 +59,15 @@ class Store:
         return iter(self._kinds.get(kind, {}).values())
 
     def newest(self, kind: str) -> Iterator[Json]:
+        """Newest first."""
         return reversed(self._kinds.get(kind, {}).values())
 
     def count(self, kind: str) -> int:
+        """How many objects of a kind there are."""
         return len(self._kinds.get(kind, {}))
 
     def oldest_id(self, kind: str) -> str | None:
+        """The id created first, or None."""
         return next(iter(self._kinds.get(kind, {})), None)
 
     def _begin(self) -> None:
@@ -71,10 +76,12 @@ class Store:
             self._open = True
 
     def commit(self) -> None:
+        """Make everything since the last commit durable against a kill."""
         if self._open:
             self._db.execute("commit")
             self._open = False
 
     def close(self) -> None:
+        """Commit and close the file."""
         self.commit()
         self._db.close()

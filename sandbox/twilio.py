@@ -59,6 +59,7 @@ class TwilioServer:
         courier.sign_with("twilio", self._sign)
 
     def routes(self) -> list[web.RouteDef]:
+        """The vendor's endpoints, the inbox and the inbound text."""
         base = "/twilio/2010-04-01/Accounts/{sid}/Messages"
         faulty = [
             web.post(f"{base}.json", with_faults(self._faults, "twilio", "/twilio", self.create)),
@@ -68,6 +69,7 @@ class TwilioServer:
         return [*faulty, web.get("/twilio/inbox", self.inbox), web.post("/twilio/inbound", self.inbound)]
 
     async def create(self, request: web.Request) -> web.StreamResponse:
+        """Send a message; its status callbacks follow."""
         try:
             self._authenticate(request)
             form = dict(parse_qsl(await request.text(), keep_blank_values=True))
@@ -162,6 +164,7 @@ class TwilioServer:
         return {"X-Twilio-Signature": base64.b64encode(digest).decode(), "User-Agent": "TwilioProxy/1.1"}
 
     async def fetch(self, request: web.Request) -> web.StreamResponse:
+        """One message by its sid."""
         try:
             self._authenticate(request)
         except TwilioRefused as refused:
@@ -173,6 +176,7 @@ class TwilioServer:
         return web.json_response(message)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
+        """The last messages, by `To`."""
         try:
             self._authenticate(request)
         except TwilioRefused as refused:

@@ -1,6 +1,10 @@
 """The stores that all suites share: one PostgreSQL and one Valkey for the whole run, fresh data for each."""
 
+import shutil
+import tempfile
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,10 +17,30 @@ from tests.stack import Stack, migrate
 TEMPLATE = "migrated"
 
 
+@contextmanager
+def reachable_dir() -> Iterator[Path]:
+    """A directory that PostgreSQL's own user can reach, removed in the end.
+
+    Not pytest's: every start of pytest closes the directory above all of its runs to other users again.
+    """
+    directory = Path(tempfile.mkdtemp(prefix="allinya-test-"))
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def server_dir() -> Iterator[Path]:
+    """A directory for a test that starts a PostgreSQL of its own."""
+    with reachable_dir() as directory:
+        yield directory
+
+
 @pytest.fixture(scope="session")
-def postgres_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresAddress]:
+def postgres_cluster() -> Iterator[PostgresAddress]:
     """A PostgreSQL server as Supabase provides it, not migrated."""
-    with running_postgres(tmp_path_factory.mktemp("pg") / "postgres", durable=False) as address:
+    with reachable_dir() as directory, running_postgres(directory / "postgres", durable=False) as address:
         yield address
 
 

@@ -5,12 +5,16 @@ from functools import partial
 from hub import requesting, wire
 from hub.connection import Connection
 from hub.hub import Hub
+from hub.routes import replies
 from hub.tell import meter_view
 from rooms import session
 from rooms.departure import Proofs
-from rooms.ids import SessionId
+from rooms.errors import NotFound
+from rooms.ids import SessionId, UserId
 from rooms.news import Change
 from rooms.room import Room
+from store.postgres import sessions, settlements
+from store.postgres.pool import acting_as
 
 
 async def request(hub: Hub, connection: Connection, body: wire.RequestSession) -> wire.Requested:
@@ -37,14 +41,27 @@ async def cancel(hub: Hub, connection: Connection, body: wire.OfSession) -> wire
 
 
 async def end(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Ended:
-    """`session:end`. Repeated, it answers the same, for as long as the room is remembered."""
+    """`session:end`. Repeated, it answers the same, from the room or, once that is forgotten, the record."""
     who = connection.user_id
 
     def decide(room: Room, proofs: Proofs, now_ms: int) -> Change:
         return session.end(room, who, proofs=proofs, now_ms=now_ms)
 
-    room = (await hub.live.change_with_proofs(_id(body), decide)).room
+    try:
+        room = (await hub.live.change_with_proofs(_id(body), decide)).room
+    except NotFound:
+        return await _ended_before(hub, who, _id(body))
     return wire.Ended(wire.session(room), _final_meter(room))
+
+
+async def _ended_before(hub: Hub, who: UserId, session_id: SessionId) -> wire.Ended:
+    """The room is forgotten; what it came to is on record, for those who took part. Raises NotFound."""
+    async with acting_as(hub.pool, who) as connection:
+        record = await sessions.session(connection, session_id)
+        bill = await settlements.receipt(connection, session_id)
+    if record is None or not record.complete:
+        raise NotFound
+    return wire.Ended(replies.session(record), None if bill is None else replies.final_meter(bill))
 
 
 def _final_meter(room: Room) -> wire.Meter | None:

@@ -149,3 +149,20 @@ def receipt(bill: records.Receipt, *, for_practitioner: bool) -> Receipt:
 
 def _interval(span: Span) -> Interval:
     return Interval(span.from_ms, span.to_ms)
+
+
+def final_meter(bill: records.Receipt) -> wire.Meter | None:
+    """The meter as it stood at the end; None when the session was never live."""
+    if bill.started_at_ms is None or bill.ended_at_ms is None:
+        return None
+    return wire.Meter(
+        session_id=bill.session_id,
+        guest_id=bill.guest_id,
+        running=False,
+        billed_ms=bill.billed_ms,
+        amount_minor=bill.subtotal_minor,
+        currency=bill.currency,
+        rate_minor_per_minute=bill.rate_minor_per_minute,
+        funded_ms=bill.billed_ms,
+        as_of_ms=bill.ended_at_ms,
+    )

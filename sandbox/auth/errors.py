@@ -15,4 +15,5 @@ class AuthRefused(Exception):
 
 
 def bad_request(msg: str) -> AuthRefused:
+    """What was sent is malformed."""
     return AuthRefused(400, "validation_failed", msg)

@@ -64,19 +64,23 @@ class People:
         return self._store.put("user", user["id"], user)
 
     def get(self, ident: str) -> Json:
+        """Raises `AuthRefused` 404."""
         user = self._store.get("user", ident)
         if user is None:
             raise AuthRefused(404, "user_not_found", "User not found")
         return user
 
     def by_email(self, email: str) -> Json | None:
+        """The user with this address, in any case, or None."""
         ident = self._by_email.get(email.strip().lower())
         return self.get(ident) if ident else None
 
     def all(self) -> list[Json]:
+        """Oldest first."""
         return list(self._store.all("user"))
 
     def check_password(self, email: str, password: str) -> Json:
+        """The user who may sign in so. Raises `AuthRefused` without saying what was wrong."""
         user = self.by_email(email)
         if user is None or not _same(password, user["_password"]):
             raise AuthRefused(400, "invalid_credentials", "Invalid login credentials")
@@ -106,6 +110,7 @@ class People:
         return self._store.put("user", user["id"], user)
 
     def delete(self, ident: str) -> None:
+        """Remove the user and end every session."""
         user = self.get(ident)
         self.end_sessions(ident)
         self._by_email.pop(user["email"], None)
@@ -136,6 +141,7 @@ class People:
         return self._grant(self.get(session["user_id"]), session)
 
     def access_token(self, user: Json, session: Json, lasts_s: int = ACCESS_LASTS_S) -> str:
+        """A signed access token for an existing session."""
         claims = access_claims(user, session, issuer=self.issuer, now_s=self._clock.wall_s(), lasts_s=lasts_s)
         return self.key.sign(claims)
 
@@ -154,18 +160,21 @@ class People:
         }
 
     def session(self, ident: str) -> Json:
+        """Raises `AuthRefused` 403 once it has ended."""
         session = self._store.get("session", ident)
         if session is None:
             raise AuthRefused(403, "session_not_found", "Session from session_id claim in JWT does not exist")
         return session
 
     def end_session(self, session: Json) -> None:
+        """End one session; its refresh tokens are worth nothing any more."""
         for token in self._tokens_of.pop(session["id"], set()):
             self._store.delete("refresh_token", token)
         self._sessions_of.get(session["user_id"], set()).discard(session["id"])
         self._store.delete("session", session["id"])
 
     def end_sessions(self, user_id: str, *, but: str | None = None) -> None:
+        """End all sessions of a user, except `but`."""
         for ident in sorted(self._sessions_of.get(user_id, set())):
             if ident != but:
                 self.end_session(self.session(ident))

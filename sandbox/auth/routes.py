@@ -30,6 +30,7 @@ class AuthServer:
         self._people, self._store, self._faults, self._service_key = people, store, faults, service_key
 
     def routes(self) -> list[web.RouteDef]:
+        """All endpoints, preflights included."""
         table = [
             ("POST", "/signup", self.sign_up),
             ("POST", "/token", self.token),
@@ -65,6 +66,7 @@ class AuthServer:
         return with_faults(self._faults, "auth", "/auth/v1", handle)
 
     async def sign_up(self, request: web.Request) -> Answer:
+        """`POST /signup`: a confirmed user and a session."""
         body = await _json(request)
         if "email" not in body:
             raise bad_request("Only sign-up by email is known here")
@@ -72,6 +74,7 @@ class AuthServer:
         return 200, self._people.sign_in(user)
 
     async def token(self, request: web.Request) -> Answer:
+        """`POST /token`: by password or by refresh token."""
         body, grant = await _json(request), request.query.get("grant_type")
         if grant == "password":
             user = self._people.check_password(str(body.get("email", "")), str(body.get("password", "")))
@@ -81,6 +84,7 @@ class AuthServer:
         raise AuthRefused(400, "unsupported_grant_type", "unsupported_grant_type")
 
     async def log_out(self, request: web.Request) -> Answer:
+        """`POST /logout`: scope `global`, `local` or `others`."""
         user, session = self._signed_in(request)
         scope = request.query.get("scope", "global")
         if scope not in ("global", "local", "others"):
@@ -92,9 +96,11 @@ class AuthServer:
         return 204, {}
 
     async def get_user(self, request: web.Request) -> Answer:
+        """`GET /user`."""
         return 200, shown(self._signed_in(request)[0])
 
     async def put_user(self, request: web.Request) -> Answer:
+        """`PUT /user`: `email`, `phone`, `password`, `data`."""
         user, body = self._signed_in(request)[0], await _json(request)
         changes: Json = {name: body[name] for name in _USER_CHANGES if name in body}
         if "data" in body:
@@ -102,9 +108,11 @@ class AuthServer:
         return 200, shown(self._people.update(user, changes))
 
     async def jwks(self, request: web.Request) -> Answer:
+        """`GET /.well-known/jwks.json`."""
         return 200, {"keys": [self._people.key.jwk()]}
 
     async def settings(self, request: web.Request) -> Answer:
+        """`GET /settings`."""
         return 200, {
             "external": {"email": True, "phone": False},
             "disable_signup": False,
@@ -115,15 +123,18 @@ class AuthServer:
         }
 
     async def health(self, request: web.Request) -> Answer:
+        """`GET /health`."""
         return 200, {"version": "sandbox", "name": "GoTrue", "description": "Supabase Auth, on this machine"}
 
     async def list_users(self, request: web.Request) -> Answer:
+        """`GET /admin/users`: by `page` and `per_page`."""
         self._admin(request)
         page, per_page = _number(request, "page", 1), min(_number(request, "per_page", PER_PAGE), 1_000)
         users = self._people.all()[(page - 1) * per_page : page * per_page]
         return 200, {"aud": "authenticated", "users": [shown(user) for user in users]}
 
     async def create_user(self, request: web.Request) -> Answer:
+        """`POST /admin/users`."""
         self._admin(request)
         body = await _json(request)
         user = self._people.create(
@@ -137,16 +148,19 @@ class AuthServer:
         return 200, shown(user)
 
     async def admin_get(self, request: web.Request) -> Answer:
+        """`GET /admin/users/{id}`."""
         self._admin(request)
         return 200, shown(self._people.get(request.match_info["id"]))
 
     async def admin_put(self, request: web.Request) -> Answer:
+        """`PUT /admin/users/{id}`: metadata is merged, null removes a key."""
         self._admin(request)
         body = await _json(request)
         changes = {name: body[name] for name in _ADMIN_CHANGES if name in body}
         return 200, shown(self._people.update(self._people.get(request.match_info["id"]), changes))
 
     async def admin_delete(self, request: web.Request) -> Answer:
+        """`DELETE /admin/users/{id}`."""
         self._admin(request)
         self._people.delete(request.match_info["id"])
         return 200, {}
@@ -185,7 +199,7 @@ async def _json(request: web.Request) -> Json:
 
 
 def _number(request: web.Request, name: str, default: int) -> int:
-    text = request.query.get(name, str(default))
+    text = request.query.get(name) or str(default)
     if not text.isdecimal() or int(text) < 1:
         raise bad_request(f"{name} is a number above 0")
     return int(text)

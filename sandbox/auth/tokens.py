@@ -36,6 +36,7 @@ class SigningKey:
         }
 
     def sign(self, claims: Json) -> str:
+        """A JWT with these claims."""
         return jwt.encode(claims, self.private, algorithm="ES256", headers={"kid": self.kid})
 
     def verify(self, token: str, issuer: str) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def signing_key(store: Store, new_kid: str) -> SigningKey:
         ).decode()
         saved = store.put("signing_key", "current", {"kid": new_kid, "pem": pem})
     loaded = serialization.load_pem_private_key(saved["pem"].encode(), None)
-    assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+    if not isinstance(loaded, ec.EllipticCurvePrivateKey):
+        raise TypeError("the stored signing key is of another kind")
     return SigningKey(saved["kid"], loaded)
 
 

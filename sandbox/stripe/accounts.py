@@ -21,6 +21,7 @@ _PLAIN = ("business_profile", "business_type", "default_currency", "email")
 
 
 def create(world: World, params: Json) -> Json:
+    """`POST /v1/accounts`."""
     if "type" in params and "controller" in params:
         raise StripeError("Name either type or controller.", param="type")
     wanted = {name for name, asked in (params.get("capabilities") or {}).items() if asked.get("requested")}
@@ -100,10 +101,12 @@ def load(world: World, ident: str, param: str = "id") -> Json:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/accounts/{id}`."""
     return load(world, params["id"])
 
 
 def retrieve_current(world: World, params: Json) -> Json:
+    """`GET /v1/account`."""
     if world.account is None:
         return {
             "id": "acct_sandboxplatform",
@@ -118,6 +121,7 @@ def retrieve_current(world: World, params: Json) -> Json:
 
 
 def update(world: World, params: Json) -> Json:
+    """`POST /v1/accounts/{id}`."""
     account = load(world, params["id"])
     account |= {name: params[name] for name in _PLAIN if name in params}
     account["metadata"] = merge_metadata(account["metadata"], params.get("metadata"))
@@ -132,12 +136,14 @@ def update(world: World, params: Json) -> Json:
 
 
 def delete(world: World, params: Json) -> Json:
+    """`DELETE /v1/accounts/{id}`."""
     load(world, params["id"])
     world.store.delete("account", params["id"])
     return {"id": params["id"], "object": "account", "deleted": True}
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/accounts`."""
     return page(world, "account", params, "/v1/accounts", lambda a: bool(a["_authorized"]))
 
 
@@ -188,6 +194,7 @@ def _capability(world: World, account: Json, name: str) -> Json:
 
 
 def create_link(world: World, params: Json) -> Json:
+    """`POST /v1/account_links`."""
     account = load(world, params["account"], "account")
     for name in ("refresh_url", "return_url"):
         if name not in params:
@@ -212,6 +219,7 @@ def create_link(world: World, params: Json) -> Json:
 
 
 def create_login_link(world: World, params: Json) -> Json:
+    """`POST /v1/accounts/{id}/login_links`."""
     account = load(world, params["id"])
     if account["controller"]["stripe_dashboard"]["type"] != "express":
         raise StripeError("Login links exist for Express dashboards only.")
@@ -223,6 +231,7 @@ def create_login_link(world: World, params: Json) -> Json:
 
 
 def retrieve_capability(world: World, params: Json) -> Json:
+    """`GET /v1/accounts/{id}/capabilities/{capability}`."""
     account = load(world, params["id"])
     if params["capability"] not in account["capabilities"]:
         raise missing("capability", params["capability"])

@@ -60,6 +60,7 @@ def record(
 
 
 def record_charge(world: World, charge: Json, *, at_once: bool) -> Json:
+    """The capture of a charge, less Stripe's fee; available after two days, or at once."""
     amount = charge["amount_captured"]
     fee = (amount * FEE_PER_MILLE + 500) // 1000 + FEE_FIXED_MINOR
     available_on = world.clock.now_s() + (0 if at_once else AVAILABLE_AFTER_S)
@@ -80,6 +81,7 @@ def available(world: World, currency: str, account: str | None = None) -> int:
 
 
 def pending(world: World, currency: str, account: str | None = None) -> int:
+    """Minor units that are on their way in."""
     return sum(
         entry["net"]
         for entry in world.store.all("balance_transaction")
@@ -91,6 +93,7 @@ def pending(world: World, currency: str, account: str | None = None) -> int:
 
 
 def retrieve_balance(world: World, params: Json) -> Json:
+    """`GET /v1/balance`."""
     used = {e["currency"] for e in world.store.all("balance_transaction") if e["_account"] == world.account}
     currencies = sorted(used | {"usd"})
     return {
@@ -113,10 +116,13 @@ def _fresh(world: World, entry: Json) -> Json:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/balance_transactions/{id}`."""
     return _fresh(world, world.load("balance_transaction", params["id"]))
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/balance_transactions`."""
+
     def where(entry: Json) -> bool:
         _fresh(world, entry)
         wanted = {name: params[name] for name in ("currency", "type", "source") if name in params}

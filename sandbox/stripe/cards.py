@@ -24,6 +24,7 @@ class Card:
 
     @property
     def last4(self) -> str:
+        """The four digits that may be shown."""
         return self.number[-4:]
 
     @property
@@ -36,8 +37,9 @@ def _declined(number: str, code: str, decline_code: str | None = None, *, attach
     return Card(number, decline=(code, decline_code), attach_fails=attach_fails)
 
 
+VISA = Card("4242424242424242")
 _NAMED = {
-    "visa": Card("4242424242424242"),
+    "visa": VISA,
     "visa_debit": Card("4000056655665556", funding="debit"),
     "mastercard": Card("5555555555554444", brand="mastercard"),
     "mastercard_debit": Card("5200828282828210", brand="mastercard", funding="debit"),

@@ -5,9 +5,10 @@ from typing import Any
 from sandbox.state import Json
 from sandbox.stripe import balance, cards
 from sandbox.stripe.cards import Card
-from sandbox.stripe.customers import card_of
+from sandbox.stripe.charges import new_charge, release
 from sandbox.stripe.disputes import open_dispute
 from sandbox.stripe.errors import StripeError
+from sandbox.stripe.payment_methods import card_of
 from sandbox.stripe.world import World, shown
 
 # Visa's windows: a week with the customer present, four days and 18 hours without.
@@ -16,8 +17,8 @@ CAPTURE_WITHIN_OFF_SESSION_S = 4 * 86_400 + 18 * 3_600
 
 
 def confirm(world: World, intent: Json, *, error_on_action: bool = False) -> Json:
-    """Try the charge. Returns the intent in `requires_capture`, `succeeded` or `requires_action`; raises the
-    402 of a declined card after the failure is recorded.
+    """Try the charge. Returns the intent in `requires_capture`, `succeeded` or `requires_action`;
+    raises the 402 of a declined card after the failure is recorded.
     """
     method = world.load("payment_method", intent["payment_method"], "payment_method")
     card, off_session = card_of(method), intent["_off_session"]
@@ -31,7 +32,7 @@ def confirm(world: World, intent: Json, *, error_on_action: bool = False) -> Jso
 
 
 def authenticated(world: World, intent: Json, *, approved: bool) -> None:
-    """The customer answered on the hosted 3-D Secure page. Never raises for a decline: it is on the intent."""
+    """The customer answered on the 3-D Secure page. Never raises for a decline: it is on the intent."""
     method = world.load("payment_method", intent["payment_method"], "payment_method")
     intent["next_action"] = None
     try:
@@ -63,7 +64,7 @@ def _decline(
     """Record a failed attempt and return the error that tells it."""
     message = f"The card was declined ({decline_code or code})."
     if charge:
-        failed = _new_charge(
+        failed = new_charge(
             world,
             intent,
             method,
@@ -97,7 +98,9 @@ def _decline(
         "last_payment_error": told,
     }
     world.emit("payment_intent.payment_failed", world.save(intent))
-    extra: dict[str, Any] = {name: told[name] for name in ("charge", "decline_code", "payment_method") if name in told}
+    extra: dict[str, Any] = {
+        name: told[name] for name in ("charge", "decline_code", "payment_method") if name in told
+    }
     return StripeError(
         message, status=402, kind="card_error", code=code, payment_intent=shown(intent), **extra
     )
@@ -107,7 +110,7 @@ def _charge(world: World, intent: Json, method: Json, card: Card, *, three_d_sec
     if card.decline:
         raise _decline(world, intent, method, *card.decline)
     manual = intent["capture_method"] == "manual"
-    charge = _new_charge(
+    charge = new_charge(
         world,
         intent,
         method,
@@ -163,111 +166,19 @@ def _dispute(world: World, charge: Json, card: Card) -> None:
         open_dispute(world, charge, reason="fraudulent")
 
 
-def _new_charge(world: World, intent: Json, method: Json, outcome: Json) -> Json:
-    card = {
-        **method["card"],
-        "amount_authorized": intent["amount"],
-        "authorization_code": "123456",
-        "capture_before": None,
-        "installments": None,
-        "mandate": None,
-        "network": method["card"]["brand"],
-        "three_d_secure": None,
-    }
-    approved = {
-        "network_status": "approved_by_network",
-        "reason": None,
-        "risk_level": "normal",
-        "risk_score": 20,
-        "seller_message": "Payment complete.",
-        "type": "authorized",
-    }
-    copied = (
-        "amount",
-        "currency",
-        "customer",
-        "description",
-        "metadata",
-        "on_behalf_of",
-        "receipt_email",
-        "shipping",
-        "statement_descriptor",
-        "statement_descriptor_suffix",
-        "transfer_group",
-    )
-    return world.make(
-        "ch",
-        {
-            "amount_captured": 0,
-            "amount_refunded": 0,
-            "application": None,
-            "application_fee": None,
-            "application_fee_amount": None,
-            "balance_transaction": None,
-            "billing_details": method["billing_details"],
-            "calculated_statement_descriptor": "SANDBOX",
-            "disputed": False,
-            "failure_balance_transaction": None,
-            "failure_code": None,
-            "failure_message": None,
-            "fraud_details": {},
-            "outcome": approved,
-            "payment_intent": intent["id"],
-            "payment_method": method["id"],
-            "payment_method_details": {"card": card, "type": "card"},
-            "receipt_number": None,
-            "receipt_url": None,
-            "refunded": False,
-            "review": None,
-            "source": None,
-            "source_transfer": None,
-            "transfer_data": None,
-            "_number": method["_number"],
-            **{name: intent[name] for name in copied},
-            **outcome,
-        },
-    )
-
-
 def capture(world: World, intent: Json, amount: int) -> Json:
     """Take `amount` minor units of the hold and release the rest."""
     charge = world.load("charge", intent["latest_charge"])
-    card = cards.by_number(charge["_number"])
-    assert card is not None
+    card = cards.by_number(charge["_number"]) or cards.VISA
     charge |= {"captured": True, "amount_captured": amount}
     charge["payment_method_details"]["card"]["capture_before"] = None
-    _release(world, charge, charge["amount"] - amount)
+    release(world, charge, charge["amount"] - amount)
     _settle(world, charge, card)
     intent |= {"status": "succeeded", "amount_capturable": 0, "amount_received": amount}
     world.emit("charge.captured", world.save(charge))
     world.emit("payment_intent.succeeded", world.save(intent))
     _dispute(world, charge, card)
     return intent
-
-
-def _release(world: World, charge: Json, amount: int) -> None:
-    """Give back the part of a hold that was not captured; Stripe shows it as a refund of the charge."""
-    if amount == 0:
-        return
-    charge["amount_refunded"] += amount
-    charge["refunded"] = charge["amount_refunded"] == charge["amount"]
-    world.make(
-        "re",
-        {
-            "amount": amount,
-            "balance_transaction": None,
-            "charge": charge["id"],
-            "currency": charge["currency"],
-            "destination_details": {"card": {"type": "reversal"}, "type": "card"},
-            "metadata": {},
-            "payment_intent": charge["payment_intent"],
-            "reason": None,
-            "receipt_number": None,
-            "source_transfer_reversal": None,
-            "status": "succeeded",
-            "transfer_reversal": None,
-        },
-    )
 
 
 def cancel(world: World, intent: Json, reason: str | None) -> Json:
@@ -284,7 +195,7 @@ def cancel(world: World, intent: Json, reason: str | None) -> Json:
     if held:
         charge = world.load("charge", intent["latest_charge"])
         charge["payment_method_details"]["card"]["capture_before"] = None
-        _release(world, charge, charge["amount"])
+        release(world, charge, charge["amount"])
         event = "charge.expired" if reason == "automatic" else "charge.refunded"
         world.emit(event, world.save(charge))
     world.emit("payment_intent.canceled", intent)

@@ -2,9 +2,9 @@
 
 from sandbox.state import Json
 from sandbox.stripe import cards, currencies, setup_intents
-from sandbox.stripe.customers import new_method
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.lists import merge_metadata, page
+from sandbox.stripe.payment_methods import new_method
 from sandbox.stripe.routing import Route
 from sandbox.stripe.world import World
 
@@ -12,6 +12,7 @@ SESSION_LASTS_S = 86_400
 
 
 def create_session(world: World, params: Json) -> Json:
+    """`POST /v1/checkout/sessions`."""
     _check_session(params)
     now_s = world.clock.now_s()
     extra = params.get("setup_intent_data") or {}
@@ -96,12 +97,14 @@ def submit_session(world: World, session: Json, number: str) -> Json:
 
 
 def complete_session(world: World, session: Json) -> None:
+    """The card is saved: close the page and tell it."""
     if session["status"] == "open":
         session |= {"status": "complete", "url": None}
         world.emit("checkout.session.completed", world.save(session))
 
 
 def expire_session(world: World, params: Json) -> Json:
+    """`POST /v1/checkout/sessions/{id}/expire`."""
     session = retrieve_session(world, params)
     if session["status"] != "open":
         raise StripeError("Only an open session can be expired.")
@@ -127,10 +130,12 @@ def expire_sessions(world: World) -> int:
 
 
 def retrieve_session(world: World, params: Json) -> Json:
+    """`GET /v1/checkout/sessions/{id}`."""
     return world.load("checkout.session", params["id"])
 
 
 def list_sessions(world: World, params: Json) -> Json:
+    """`GET /v1/checkout/sessions`."""
     wanted = {name: params[name] for name in ("customer", "status") if name in params}
     return page(
         world,

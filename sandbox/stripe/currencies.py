@@ -58,5 +58,6 @@ def check_charge(amount: int, currency: str, param: str = "amount") -> None:
 
 
 def check_positive(amount: int, param: str = "amount") -> None:
+    """Raises `StripeError` below 1."""
     if amount < 1:
         raise StripeError("Invalid positive integer.", code="parameter_invalid_integer", param=param)

@@ -67,10 +67,12 @@ def close_dispute(world: World, dispute: Json, *, won: bool) -> Json:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/disputes/{id}`."""
     return world.load("dispute", params["id"])
 
 
 def update(world: World, params: Json) -> Json:
+    """`POST /v1/disputes/{id}`."""
     dispute = world.load("dispute", params["id"])
     if dispute["status"] not in OPEN:
         raise StripeError("A decided dispute takes no evidence.")
@@ -92,6 +94,7 @@ def close(world: World, params: Json) -> Json:
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/disputes`."""
     wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
     return page(world, "dispute", params, "/v1/disputes", lambda d: all(d[n] == v for n, v in wanted.items()))
 

@@ -23,10 +23,12 @@ def signer(world: World, secret: str) -> Callable[[Json], Mapping[str, str]]:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/events/{id}`."""
     return world.load("event", params["id"])
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/events`."""
     waiting = (*world.store.all("delivery"), *world.store.all("undelivered"))
     undelivered = {d["event"] for d in waiting if d.get("event")}
 

@@ -43,6 +43,7 @@ class Keys:
         return None
 
     def finish(self, key: str, path: str, body: str, status: int, answer: Json) -> None:
+        """Keep the answer of a request that began to execute."""
         stored = {
             "request": _digest(path, body),
             "status": status,
@@ -56,6 +57,7 @@ class Keys:
         self._forget()
 
     def abandon(self, key: str) -> None:
+        """The request is over, stored or not."""
         self._in_flight.discard(key)
 
     def _stored(self, key: str) -> Json | None:

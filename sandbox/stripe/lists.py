@@ -27,6 +27,7 @@ def page(
 
 
 def page_of(newest: Iterable[Json], params: Json, url: str, where: Callable[[Json], bool]) -> Json:
+    """One page of objects that are already in order, newest first."""
     limit = _limit(params)
     things = [thing for thing in newest if where(thing)]
     ids = [thing["id"] for thing in things]

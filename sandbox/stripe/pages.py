@@ -45,9 +45,11 @@ class HostedPages:
         self._world = world
 
     async def show_checkout(self, request: web.Request) -> web.Response:
+        """The card form."""
         return _card_form(self._session(request), "")
 
     async def submit_checkout(self, request: web.Request) -> web.Response:
+        """A card number: save it, ask the bank, or show what is wrong with it."""
         session = self._session(request)
         number = str((await request.post()).get("number", ""))
         try:
@@ -70,10 +72,12 @@ class HostedPages:
         return self._done(_redirect(_success_url(session)))
 
     async def show_challenge(self, request: web.Request) -> web.Response:
+        """The bank asks."""
         self._challenged(request)
         return _page("Confirm the payment", _CHALLENGE)
 
     async def answer_challenge(self, request: web.Request) -> web.Response:
+        """`answer` is `approve` or `decline`; then back to the `return_url`."""
         answer = (await request.post()).get("answer")
         intent = self._challenged(request)
         back = intent["next_action"].get("redirect_to_url", {}).get("return_url")
@@ -94,10 +98,12 @@ class HostedPages:
         return self._done(_redirect(_with_query(back, told)))
 
     async def show_onboarding(self, request: web.Request) -> web.Response:
+        """The onboarding form."""
         link = self._link(request)
         return _page("Payout details", _ONBOARDING.format(account=escape(link["account"])))
 
     async def submit_onboarding(self, request: web.Request) -> web.Response:
+        """Everything submitted: transfers become active."""
         link = self._link(request)
         self._world.store.delete("link", link["id"])
         accounts.onboard(self._world, accounts.load(self._world, link["account"]))

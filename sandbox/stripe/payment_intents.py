@@ -2,9 +2,9 @@
 
 from sandbox.state import Json
 from sandbox.stripe import charging, currencies
-from sandbox.stripe.customers import resolve_method
 from sandbox.stripe.errors import StripeError, unexpected_state
 from sandbox.stripe.lists import merge_metadata, page, search
+from sandbox.stripe.payment_methods import resolve_method
 from sandbox.stripe.routing import Route
 from sandbox.stripe.world import World, new_id
 
@@ -31,6 +31,7 @@ _CONFIRM_ONLY = ("return_url", "off_session", "error_on_requires_action", "manda
 
 
 def create(world: World, params: Json) -> Json:
+    """`POST /v1/payment_intents`."""
     currency = currencies.known(params["currency"])
     currencies.check_charge(params["amount"], currency)
     _check_create(params)
@@ -132,15 +133,17 @@ def _method_for(world: World, ident: str | None, customer: str | None) -> Json |
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/payment_intents/{id}`."""
     return world.load("payment_intent", params["id"])
 
 
 def update(world: World, params: Json) -> Json:
+    """`POST /v1/payment_intents/{id}`."""
     intent = world.load("payment_intent", params["id"])
     fixed = {"amount", "currency", "customer", "payment_method", "capture_method"} & params.keys()
     if fixed and intent["status"] not in OPEN:
         raise unexpected_state("updated", intent, OPEN)
-    amount = int(params.get("amount", intent["amount"]))
+    amount: int = params["amount"] if "amount" in params else intent["amount"]
     currency = currencies.known(str(params.get("currency", intent["currency"])))
     currencies.check_charge(amount, currency)
     customer = params.get("customer", intent["customer"])
@@ -158,6 +161,7 @@ def update(world: World, params: Json) -> Json:
 
 
 def confirm(world: World, params: Json) -> Json:
+    """`POST /v1/payment_intents/{id}/confirm`."""
     intent = world.load("payment_intent", params["id"])
     if intent["status"] not in OPEN:
         raise unexpected_state("confirmed", intent, OPEN)
@@ -194,10 +198,12 @@ def _confirm(world: World, intent: Json, params: Json) -> Json:
 
 
 def capture(world: World, params: Json) -> Json:
+    """`POST /v1/payment_intents/{id}/capture`."""
     intent = world.load("payment_intent", params["id"])
     if intent["status"] != "requires_capture":
         raise unexpected_state("captured", intent, ("requires_capture",))
-    amount = int(params.get("amount_to_capture", intent["amount_capturable"]))
+    held: int = intent["amount_capturable"]
+    amount: int = params.get("amount_to_capture", held)
     if amount > intent["amount_capturable"]:
         raise StripeError(
             f"{amount} exceeds the {intent['amount_capturable']} that can be captured.",
@@ -210,6 +216,7 @@ def capture(world: World, params: Json) -> Json:
 
 
 def cancel(world: World, params: Json) -> Json:
+    """`POST /v1/payment_intents/{id}/cancel`."""
     intent = world.load("payment_intent", params["id"])
     if intent["status"] not in CANCELABLE:
         raise unexpected_state("canceled", intent, CANCELABLE)
@@ -217,6 +224,7 @@ def cancel(world: World, params: Json) -> Json:
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/payment_intents`."""
     customer = params.get("customer")
     return page(
         world,
@@ -228,6 +236,7 @@ def list_(world: World, params: Json) -> Json:
 
 
 def search_(world: World, params: Json) -> Json:
+    """`GET /v1/payment_intents/search`."""
     return search(world, "payment_intent", params, "/v1/payment_intents/search")
 
 

@@ -1,15 +1,16 @@
-"""Charges and refunds."""
+"""Refunds."""
 
 from sandbox.state import Json
 from sandbox.stripe import balance
 from sandbox.stripe.currencies import check_positive
 from sandbox.stripe.errors import StripeError
-from sandbox.stripe.lists import merge_metadata, page, search
+from sandbox.stripe.lists import merge_metadata, page
 from sandbox.stripe.routing import Route
 from sandbox.stripe.world import World
 
 
 def create(world: World, params: Json) -> Json:
+    """`POST /v1/refunds`."""
     charge = _charge_to_refund(world, params)
     left = charge["amount"] - charge["amount_refunded"]
     amount = params.get("amount", left)
@@ -80,10 +81,12 @@ def _check(params: Json, charge: Json, amount: int, left: int) -> None:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/refunds/{id}`."""
     return world.load("refund", params["id"])
 
 
 def update(world: World, params: Json) -> Json:
+    """`POST /v1/refunds/{id}`."""
     refund = world.load("refund", params["id"])
     refund["metadata"] = merge_metadata(refund["metadata"], params.get("metadata"))
     world.emit("refund.updated", world.save(refund))
@@ -91,35 +94,9 @@ def update(world: World, params: Json) -> Json:
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/refunds`."""
     wanted = {name: params[name] for name in ("charge", "payment_intent") if name in params}
     return page(world, "refund", params, "/v1/refunds", lambda r: all(r[n] == v for n, v in wanted.items()))
-
-
-def retrieve_charge(world: World, params: Json) -> Json:
-    return world.load("charge", params["id"])
-
-
-def update_charge(world: World, params: Json) -> Json:
-    charge = world.load("charge", params["id"])
-    charge["metadata"] = merge_metadata(charge["metadata"], params.get("metadata"))
-    group = params.get("transfer_group", charge["transfer_group"])
-    if charge["transfer_group"] not in (None, group):
-        raise StripeError("A charge's transfer_group cannot be changed.", param="transfer_group")
-    charge |= {
-        "transfer_group": group,
-        "description": params.get("description", charge["description"]) or None,
-    }
-    world.emit("charge.updated", world.save(charge))
-    return charge
-
-
-def list_charges(world: World, params: Json) -> Json:
-    wanted = {n: params[n] for n in ("customer", "payment_intent", "transfer_group") if n in params}
-    return page(world, "charge", params, "/v1/charges", lambda c: all(c[n] == v for n, v in wanted.items()))
-
-
-def search_charges(world: World, params: Json) -> Json:
-    return search(world, "charge", params, "/v1/charges/search")
 
 
 ROUTES = [
@@ -127,8 +104,4 @@ ROUTES = [
     Route("GET", "/v1/refunds", "RefundListParams", list_),
     Route("GET", "/v1/refunds/{id}", "RefundRetrieveParams", retrieve),
     Route("POST", "/v1/refunds/{id}", "RefundUpdateParams", update),
-    Route("GET", "/v1/charges", "ChargeListParams", list_charges),
-    Route("GET", "/v1/charges/search", "ChargeSearchParams", search_charges),
-    Route("GET", "/v1/charges/{id}", "ChargeRetrieveParams", retrieve_charge),
-    Route("POST", "/v1/charges/{id}", "ChargeUpdateParams", update_charge),
 ]

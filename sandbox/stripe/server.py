@@ -1,4 +1,4 @@
-"""The HTTP side of Stripe: authentication, parameters, idempotency, faults, and answers as Stripe gives them."""
+"""The HTTP side of Stripe: keys, parameters, idempotency, faults, and answers as Stripe gives them."""
 
 import asyncio
 import base64
@@ -16,6 +16,7 @@ from sandbox.state import Json
 from sandbox.stripe import (
     accounts,
     balance,
+    charges,
     checkout,
     customers,
     disputes,
@@ -23,6 +24,8 @@ from sandbox.stripe import (
     form,
     pages,
     payment_intents,
+    payment_methods,
+    payouts,
     refunds,
     setup_intents,
     transfers,
@@ -35,11 +38,14 @@ from sandbox.stripe.world import World
 _MODULES: tuple[Any, ...] = (
     accounts,
     balance,
+    charges,
     checkout,
     customers,
     disputes,
     events,
     payment_intents,
+    payment_methods,
+    payouts,
     refunds,
     setup_intents,
     transfers,
@@ -66,6 +72,7 @@ class StripeServer:
         self._keys = Keys(world)
 
     def routes(self) -> list[web.RouteDef]:
+        """Every endpoint and hosted page."""
         defs = [
             web.route(route.method, f"/stripe{route.path}", self._handler(route))
             for module in _MODULES

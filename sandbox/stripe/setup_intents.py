@@ -1,9 +1,9 @@
 """Setup intents: saving a card for later."""
 
 from sandbox.state import Json
-from sandbox.stripe.customers import attach, card_of, resolve_method
 from sandbox.stripe.errors import StripeError, unexpected_state
 from sandbox.stripe.lists import merge_metadata, page
+from sandbox.stripe.payment_methods import attach, card_of, resolve_method
 from sandbox.stripe.routing import Route
 from sandbox.stripe.world import World, new_id, shown
 
@@ -11,6 +11,7 @@ OPEN = ("requires_payment_method", "requires_confirmation", "requires_action")
 
 
 def create(world: World, params: Json) -> Json:
+    """`POST /v1/setup_intents`."""
     if customer := params.get("customer"):
         world.load("customer", customer, "customer")
     intent = world.make(
@@ -48,6 +49,7 @@ def create(world: World, params: Json) -> Json:
 
 
 def confirm(world: World, params: Json) -> Json:
+    """`POST /v1/setup_intents/{id}/confirm`."""
     intent = world.load("setup_intent", params["id"])
     if intent["status"] not in OPEN:
         raise unexpected_state("confirmed", intent, OPEN)
@@ -120,6 +122,7 @@ def _fail(world: World, intent: Json, method: Json, code: str, decline_code: str
 
 
 def cancel(world: World, params: Json) -> Json:
+    """`POST /v1/setup_intents/{id}/cancel`."""
     intent = world.load("setup_intent", params["id"])
     if intent["status"] not in OPEN:
         raise unexpected_state("canceled", intent, OPEN)
@@ -129,10 +132,12 @@ def cancel(world: World, params: Json) -> Json:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/setup_intents/{id}`."""
     return world.load("setup_intent", params["id"])
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/setup_intents`."""
     wanted = {name: params[name] for name in ("customer", "payment_method") if name in params}
     return page(
         world,

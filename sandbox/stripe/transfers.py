@@ -1,4 +1,4 @@
-"""Transfers to connected accounts, their reversals, and payouts from accounts."""
+"""Transfers to connected accounts, and their reversals."""
 
 from sandbox.state import Json
 from sandbox.stripe import accounts, balance
@@ -10,6 +10,7 @@ from sandbox.stripe.world import World
 
 
 def create(world: World, params: Json) -> Json:
+    """`POST /v1/transfers`."""
     currency = known(params["currency"])
     if "amount" not in params:
         raise StripeError("Missing required param: amount.", code="parameter_missing", param="amount")
@@ -106,10 +107,12 @@ def _reversals(transfer: Json, data: list[Json]) -> Json:
 
 
 def retrieve(world: World, params: Json) -> Json:
+    """`GET /v1/transfers/{id}`."""
     return world.load("transfer", params["id"])
 
 
 def update(world: World, params: Json) -> Json:
+    """`POST /v1/transfers/{id}`."""
     transfer = world.load("transfer", params["id"])
     transfer["metadata"] = merge_metadata(transfer["metadata"], params.get("metadata"))
     transfer["description"] = params.get("description", transfer["description"]) or None
@@ -118,6 +121,7 @@ def update(world: World, params: Json) -> Json:
 
 
 def list_(world: World, params: Json) -> Json:
+    """`GET /v1/transfers`."""
     wanted = {name: params[name] for name in ("destination", "transfer_group") if name in params}
     return page(
         world, "transfer", params, "/v1/transfers", lambda t: all(t[n] == v for n, v in wanted.items())
@@ -125,6 +129,7 @@ def list_(world: World, params: Json) -> Json:
 
 
 def reverse(world: World, params: Json) -> Json:
+    """`POST /v1/transfers/{id}/reversals`."""
     transfer = world.load("transfer", params["id"])
     left = transfer["amount"] - transfer["amount_reversed"]
     amount = params.get("amount", left)
@@ -170,83 +175,18 @@ def _reverse(world: World, transfer: Json, amount: int, params: Json) -> Json:
 
 
 def list_reversals(world: World, params: Json) -> Json:
+    """`GET /v1/transfers/{id}/reversals`."""
     transfer = world.load("transfer", params["id"])
     url = f"/v1/transfers/{transfer['id']}/reversals"
     return page_of(transfer["reversals"]["data"], params, url, lambda _: True)
 
 
 def retrieve_reversal(world: World, params: Json) -> Json:
+    """`GET /v1/transfers/{id}/reversals/{reversal}`."""
     reversal = world.load("transfer_reversal", params["reversal"])
     if reversal["transfer"] != params["id"]:
         raise missing("transfer reversal", params["reversal"])
     return reversal
-
-
-def create_payout(world: World, params: Json) -> Json:
-    currency, amount = known(params["currency"]), params["amount"]
-    check_positive(amount)
-    if world.account is not None and not accounts.load(world, world.account)["payouts_enabled"]:
-        raise StripeError("Payouts are not enabled for this account.", code="payouts_not_allowed")
-    if balance.available(world, currency, world.account) < amount:
-        raise StripeError(
-            "The available balance does not cover this payout.", code="balance_insufficient", param="amount"
-        )
-    payout = world.make(
-        "po",
-        {
-            "amount": amount,
-            "arrival_date": world.clock.now_s() + 86_400,
-            "automatic": False,
-            "balance_transaction": None,
-            "currency": currency,
-            "description": params.get("description"),
-            "destination": "ba_sandbox",
-            "failure_code": None,
-            "failure_message": None,
-            "metadata": merge_metadata({}, params.get("metadata")),
-            "method": params.get("method", "standard"),
-            "source_type": "card",
-            "statement_descriptor": None,
-            "status": "pending",
-            "type": "bank_account",
-            "_account": world.account,
-        },
-    )
-    entry = balance.record(world, payout, -amount, "payout", account=world.account)
-    payout["balance_transaction"] = entry["id"]
-    world.emit("payout.created", world.save(payout), account=world.account)
-    return payout
-
-
-def pay_due(world: World) -> int:
-    """Payouts whose day has come arrive; returns how many."""
-    due = [
-        p
-        for p in world.store.all("payout")
-        if p["status"] == "pending" and p["arrival_date"] <= world.clock.now_s()
-    ]
-    for payout in due:
-        payout["status"] = "paid"
-        world.emit("payout.paid", world.save(payout), account=payout["_account"])
-    return len(due)
-
-
-def retrieve_payout(world: World, params: Json) -> Json:
-    payout = world.load("payout", params["id"])
-    if payout["_account"] != world.account:
-        raise missing("payout", params["id"])
-    return payout
-
-
-def list_payouts(world: World, params: Json) -> Json:
-    status = params.get("status")
-    return page(
-        world,
-        "payout",
-        params,
-        "/v1/payouts",
-        lambda p: p["_account"] == world.account and status in (None, p["status"]),
-    )
 
 
 ROUTES = [
@@ -259,7 +199,4 @@ ROUTES = [
     Route(
         "GET", "/v1/transfers/{id}/reversals/{reversal}", "TransferReversalRetrieveParams", retrieve_reversal
     ),
-    Route("POST", "/v1/payouts", "PayoutCreateParams", create_payout),
-    Route("GET", "/v1/payouts", "PayoutListParams", list_payouts),
-    Route("GET", "/v1/payouts/{id}", "PayoutRetrieveParams", retrieve_payout),
 ]

@@ -35,6 +35,7 @@ KINDS = {
 
 
 def new_id(prefix: str) -> str:
+    """A random id with this prefix, shaped as Stripe makes them."""
     return f"{prefix}_" + "".join(secrets.choice(_ALPHABET) for _ in range(24))
 
 
@@ -75,6 +76,7 @@ class World:
         return self.store.get(kind, ident) if kind else None
 
     def save(self, thing: Json) -> Json:
+        """Write an object back."""
         return self.store.put(thing["object"], thing["id"], thing)
 
     def make(self, prefix: str, fields: Json) -> Json:
@@ -88,7 +90,7 @@ class World:
         return self.save({**base, **fields})
 
     def emit(self, kind: str, thing: Json, *, account: str | None = None, before: Json | None = None) -> None:
-        """Record an event with a snapshot of `thing` and queue its webhook; `account` makes it a Connect one."""
+        """Record an event with a snapshot of `thing` and queue its webhook; `account` makes it Connect's."""
         if self.silent:
             return
         data: Json = {"object": json.loads(json.dumps(shown(thing)))}

@@ -15,6 +15,7 @@ from redis.asyncio import Connection, Redis
 from redis.exceptions import RedisError
 
 RETRY_S = 0.2
+CONFIRM_S = 3.0
 PING_S = 3.0
 DEAF_AFTER_S = 10.0
 """A connection that does not even answer pings for this long is given up."""
@@ -64,7 +65,8 @@ class Bus:
         if confirmed is None or confirmed.done():
             confirmed = self._confirmed[name] = asyncio.get_running_loop().create_future()
             self._ask("SSUBSCRIBE", name)
-        await asyncio.wait_for(asyncio.shield(confirmed), 3.0)
+        async with asyncio.timeout(CONFIRM_S):
+            await asyncio.shield(confirmed)
 
     def unsubscribe(self, channel: str) -> None:
         """Hear a channel no more."""

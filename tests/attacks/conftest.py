@@ -1,4 +1,4 @@
-"""The attacks share one server process; each brings people of its own, so that none meets another's limits."""
+"""The attacks share one server process; each brings its own people, so that none meets another's limits."""
 
 from collections.abc import AsyncIterator, Iterator
 

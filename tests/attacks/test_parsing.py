@@ -94,7 +94,9 @@ async def test_the_answer_names_the_field(edge: Edge, array: str, fields: dict[s
         ('["echo",{"text":"\u202e\u0336z\u0351\u0344"}]', None),
     ],
 )  # fmt: skip
-async def test_unusual_but_sound_bodies_are_taken(edge: Edge, array: str, reply: dict[str, Any] | None) -> None:
+async def test_unusual_but_sound_bodies_are_taken(
+    edge: Edge, array: str, reply: dict[str, Any] | None
+) -> None:
     async with await connected(edge) as peer:
         answered = await peer.call_raw(array)
         assert answered["ok"]
@@ -122,3 +124,13 @@ async def test_what_is_no_number_ends_the_connection(edge: Edge, mark: str) -> N
     async with await connected(edge) as peer:
         await peer.socket.send(f'42{mark}["echo",{{"text":"x"}}]')
         assert (await peer.closed())[1] == "malformed"
+
+
+async def test_thousands_of_arguments_waiting_are_answered_like_one_too_many(edge: Edge) -> None:
+    array = '["echo",' + "1," * 7_000 + "1]"
+    async with await connected(edge) as peer:
+        await peer.emit("slow", {"n": 1, "ms": 100})
+        for number in range(100, 140):
+            await peer.socket.send(f"42{number}{array}")
+        replies = dict([await peer.answer() for _ in range(41)])
+    assert {reply["error"]["code"] for mark, reply in replies.items() if mark >= 100} == {"bad_request"}

@@ -13,7 +13,14 @@ from tests.integration.edge.peer import Edge, connected, knock, running, token, 
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "https://hub.example.evil.example", "http://hub.example", "file://", "*"],
+    [
+        "https://evil.example",
+        "null",
+        "https://hub.example.evil.example",
+        "http://hub.example",
+        "file://",
+        "*",
+    ],
 )
 async def test_a_page_elsewhere_is_refused_before_the_handshake(edge: Edge, origin: str) -> None:
     forged = {"X_Forwarded_Host": "evil.example", "X_Forwarded_Proto": "https"}
@@ -67,7 +74,9 @@ async def test_connecting_twice_gains_nothing(edge: Edge, packet: str) -> None:
     assert (await peer.closed())[0] == 1008
 
 
-@pytest.mark.parametrize("packet", ['40/admin,{"token":"x"}', "40/,{}", "40[", "40" + "[" * 15_000, '40{"a":1,"a":2}'])
+@pytest.mark.parametrize(
+    "packet", ['40/admin,{"token":"x"}', "40/,{}", "40[", "40" + "[" * 15_000, '40{"a":1,"a":2}']
+)
 async def test_a_connect_that_is_not_one_is_refused(edge: Edge, packet: str) -> None:
     peer = await unconnected(edge)
     await peer.socket.send(packet)

@@ -216,7 +216,8 @@ class Rules(RuleBasedStateMachine):
     @invariant()
     def it_bills_no_more_than_it_may(self) -> None:
         room, guest = self.room, guest_of(self.room)
-        now_ms = room.clock_ms + 3 * MINUTE_MS
+        # Far enough ahead to be past whatever was paid for, however late the next tick may be.
+        now_ms = room.clock_ms + 40 * MINUTE_MS
         billed_ms = meter.billed_ms(room, guest, now_ms)
         assert guest.hold is None or billed_ms <= guest.hold.funded_ms
         if room.live_at_ms is None:
@@ -257,5 +258,5 @@ def told(before: Room, change: Change) -> None:
 
 TestRules = Rules.TestCase
 TestRules.settings = settings(
-    max_examples=250, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=120, stateful_step_count=40, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )

@@ -70,8 +70,8 @@ def left_by(data_dir: Path) -> list[str]:
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    return tmp_path / "data"
+def data_dir(server_dir: Path) -> Path:
+    return server_dir / "data"
 
 
 def test_a_second_start_keeps_secrets_and_data_and_every_signal_ends_all(data_dir: Path) -> None:

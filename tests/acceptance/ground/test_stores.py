@@ -38,29 +38,29 @@ async def test_the_hubs_role_needs_its_password(postgres_cluster: PostgresAddres
         await asyncpg.connect(postgres_cluster.hub_dsn.replace(server.hub_password, "guess"))
 
 
-def test_postgres_keeps_data_and_takes_over_from_a_killed_launcher(tmp_path: Path) -> None:
-    with running_postgres(tmp_path / "pg", durable=True) as first:
+def test_postgres_keeps_data_and_takes_over_from_a_killed_launcher(server_dir: Path) -> None:
+    with running_postgres(server_dir / "pg", durable=True) as first:
         first.server.query("create table kept as select 7 as n", "allinya")
         # Nobody ended the first server: this is what a killed launcher leaves.
-        with running_postgres(tmp_path / "pg", durable=True) as second:
+        with running_postgres(server_dir / "pg", durable=True) as second:
             assert first.server.running is not None
             assert first.server.running.ended() is not None
             assert second.server.query("select n from kept", "allinya") == "7"
             assert second.server.query("show fsync") == "on"
 
 
-def test_postgres_starts_beside_the_lock_of_a_stranger(tmp_path: Path) -> None:
-    with running_postgres(tmp_path / "pg", durable=False):
+def test_postgres_starts_beside_the_lock_of_a_stranger(server_dir: Path) -> None:
+    with running_postgres(server_dir / "pg", durable=False):
         pass
-    (tmp_path / "pg" / "postmaster.pid").write_text(
-        f"{os.getpid()}\n{tmp_path / 'pg'}\n0\n5432\n\n\n\nready\n"
+    (server_dir / "pg" / "postmaster.pid").write_text(
+        f"{os.getpid()}\n{server_dir / 'pg'}\n0\n5432\n\n\n\nready\n"
     )
-    with running_postgres(tmp_path / "pg", durable=False) as address:
+    with running_postgres(server_dir / "pg", durable=False) as address:
         assert address.server.query("select 1") == "1"
 
 
-def test_postgres_has_a_short_address_in_a_long_place(tmp_path: Path) -> None:
-    with running_postgres(tmp_path / ("x" * 100) / "pg", durable=False) as address:
+def test_postgres_has_a_short_address_in_a_long_place(server_dir: Path) -> None:
+    with running_postgres(server_dir / ("x" * 100) / "pg", durable=False) as address:
         assert asyncio.run(ask(address.hub_dsn)) == "hub_worker"
         short = address.server.socket
     assert not short.exists()
@@ -89,12 +89,12 @@ def test_valkey_keeps_what_it_acknowledged_through_a_kill(tmp_path: Path) -> Non
             assert client.get("a") == b"1"
 
 
-def test_a_start_is_given_up_when_told_to_stop(tmp_path: Path) -> None:
+def test_a_start_is_given_up_when_told_to_stop(server_dir: Path) -> None:
     stop = StopFlag()
     stop.set(signal.SIGTERM)
-    with pytest.raises(Stopped), running_postgres(tmp_path / "pg", durable=False, stop=stop):
+    with pytest.raises(Stopped), running_postgres(server_dir / "pg", durable=False, stop=stop):
         pass
-    assert not (tmp_path / "pg").exists()
+    assert not (server_dir / "pg").exists()
 
 
 def test_what_was_left_over_is_ended_and_strangers_are_not(tmp_path: Path) -> None:

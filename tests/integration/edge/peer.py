@@ -98,15 +98,15 @@ class Edge:
     async def until(self, **wanted: Any) -> dict[str, Any]:
         """Wait until the state is as wanted."""
         async with asyncio.timeout(PATIENCE_S):
-            while True:
-                state = await self.state()
-                if all(state[name] == value for name, value in wanted.items()):
-                    return state
+            state = await self.state()
+            while not all(state[name] == value for name, value in wanted.items()):
                 await asyncio.sleep(0.02)
+                state = await self.state()
+            return state
 
     async def gone(self, count: int) -> list[tuple[str, str]]:
         async with asyncio.timeout(PATIENCE_S):
-            while len((state := await self.state())["gone"]) < count:
+            while len((state := await self.state())["gone"]) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
         return [tuple(entry) for entry in state["gone"]]
 
@@ -296,7 +296,7 @@ async def running(**options: Any) -> AsyncIterator[Edge]:
 
 
 async def _collect(stream: asyncio.StreamReader, lines: list[str]) -> None:
-    async for line in stream:
+    while line := await stream.readline():
         lines.append(line.decode())
 
 

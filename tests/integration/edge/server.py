@@ -220,6 +220,8 @@ def state_of(stage: Stage) -> Any:
                 "rooms": sum(len(rooms) for rooms in books.rooms.values()),
                 "pending": sum(map(len, books.pending_connect.values())),
                 "leaving": sum(map(len, books.pending_disconnect.values())),
+                "inboxes": len(stage.sockets._inboxes),
+                "people": len(stage.sockets._by_user),
                 "watched": len(stage.sockets._expiry),
             }
         )

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from typing import Any
 
 import pytest
 import socketio
@@ -37,13 +38,16 @@ async def test_hazard_02_events_of_one_connection_keep_their_order(edge: Edge) -
 
 async def test_hazard_02_a_slow_handler_delays_no_pong_and_no_other_connection() -> None:
     numbers = {"ping_interval_s": 0.1, "ping_timeout_s": 0.5}
-    async with running(numbers=numbers) as edge:
-        async with await connected(edge) as busy, await connected(edge) as other:
-            await busy.emit("slow", {"n": 1, "ms": 2_000})
-            for n in range(5):
-                assert (await other.call("slow", {"n": n}))["ok"]
-            # Several pings long nothing but pongs can pass; the connection lives, and is answered at last.
-            assert (await busy.answer())[1] == {"ok": True, "n": 1}
+    async with (
+        running(numbers=numbers) as edge,
+        await connected(edge) as busy,
+        await connected(edge) as other,
+    ):
+        await busy.emit("slow", {"n": 1, "ms": 2_000})
+        for n in range(5):
+            assert (await other.call("slow", {"n": n}))["ok"]
+        # Several pings long nothing but pongs can pass; the connection lives, and is answered at last.
+        assert (await busy.answer())[1] == {"ok": True, "n": 1}
 
 
 async def test_hazard_02_what_waits_is_bounded_and_refused_at_once(edge: Edge) -> None:
@@ -70,7 +74,9 @@ async def test_hazard_03_reserved_names_reach_no_handler(edge: Edge, name: str) 
     assert (len(state["opened"]), len(state["gone"])) == (1, 1)
 
 
-@pytest.mark.parametrize("packet", ['451-["echo",{"_placeholder":true,"num":0}]', "461-1[]", '51-["echo",{}]'])
+@pytest.mark.parametrize(
+    "packet", ['451-["echo",{"_placeholder":true,"num":0}]', "461-1[]", '51-["echo",{}]']
+)
 async def test_hazard_03_binary_packets_end_the_connection(edge: Edge, packet: str) -> None:
     async with await connected(edge) as peer:
         await peer.socket.send(packet)
@@ -103,7 +109,7 @@ async def test_hazard_04_a_drop_from_a_handler_is_final_and_told_once(edge: Edge
     await peer.emit("drop:me", {})
     assert await peer.closed() == (1008, "asked")
     assert [reason for _, reason in await edge.gone(1)] == ["asked"]
-    await edge.until(engine_sockets=0, rooms=0, environs=0, leaving=0, watched=0)
+    await edge.until(engine_sockets=0, rooms=0, environs=0, leaving=0, watched=0, inboxes=0, people=0)
 
 
 async def test_hazard_05_losing_a_client_touches_its_own_rooms_only() -> None:
@@ -119,7 +125,7 @@ async def test_hazard_05_losing_a_client_touches_its_own_rooms_only() -> None:
         def copy(self) -> "Counting":
             raise AssertionError("every room of the namespace was copied")
 
-        def items(self) -> object:
+        def items(self) -> Any:
             raise AssertionError("every room of the namespace was looked at")
 
     # A pure look at the books; the server around them is only asked for ids.
@@ -148,7 +154,9 @@ async def test_hazard_05_many_vanish_at_once_and_everybody_hears_of_each(edge: E
         peer.reset()
     gone = await edge.gone(100)
     assert len({name for name, _ in gone}) == len(gone) == 100
-    await edge.until(connections=0, engine_sockets=0, rooms=0, environs=0, leaving=0, watched=0)
+    await edge.until(
+        connections=0, engine_sockets=0, rooms=0, environs=0, leaving=0, watched=0, inboxes=0, people=0
+    )
 
 
 async def test_hazard_06_a_stalled_reader_is_dropped_and_the_hub_stops_all_the_same() -> None:

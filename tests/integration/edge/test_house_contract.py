@@ -73,7 +73,7 @@ def test_a_method_that_is_called_or_replaced_is_there(owner: Any, name: str, par
 @pytest.mark.parametrize("ours", [HouseEngine, HouseSocket, HouseManager, HousePacket, HouseServer])
 def test_every_private_method_of_ours_replaces_one_of_theirs(ours: type) -> None:
     """A replaced method whose original was renamed would be dead code, and nothing would say so."""
-    own = {"_packet", "_control", "_read", "_start", "_unauthenticated", "_ping", "_overdue", "_after"}
+    own = {"_packet", "_control", "_read", "_unauthenticated", "_ping", "_overdue", "_after"}
     own |= {"_condemn", "_connect", "_admit", "_accept"}
     for name, member in vars(ours).items():
         if inspect.isfunction(member) and name.startswith("_") and name not in own | {"__init__"}:
@@ -159,7 +159,9 @@ async def test_the_books_go_through_a_connections_life() -> None:
     assert books._rooms_of == {}
 
 
-@pytest.mark.parametrize("packet", ['2["a"]', "31[]", '4"x"', '51-["a",{"_placeholder":true,"num":0}]', "61-[]", "", "9"])
+@pytest.mark.parametrize(
+    "packet", ['2["a"]', "31[]", '4"x"', '51-["a",{"_placeholder":true,"num":0}]', "61-[]", "", "9"]
+)
 def test_only_connect_and_disconnect_can_be_decoded(packet: str) -> None:
     with pytest.raises(ValueError, match="may not come in"):
         HousePacket().decode(packet)

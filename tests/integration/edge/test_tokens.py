@@ -39,8 +39,8 @@ class Provider:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    yield Provider()
+async def provider() -> Provider:
+    return Provider()
 
 
 @pytest.fixture
@@ -83,7 +83,9 @@ async def test_an_unknown_key_is_looked_for_once_in_half_a_minute(jwks: Jwks, pr
     assert provider.asked == 2
 
 
-async def test_a_new_key_is_found_after_the_cool_down_and_an_old_one_is_gone(jwks: Jwks, provider: Provider) -> None:
+async def test_a_new_key_is_found_after_the_cool_down_and_an_old_one_is_gone(
+    jwks: Jwks, provider: Provider
+) -> None:
     await jwks.key(KID)
     provider.keys = [public_jwk() | {"kid": "key-2"}]
     provider.now_s += 31
@@ -118,7 +120,9 @@ async def test_a_failure_is_not_repeated_at_once_and_old_keys_serve_for_an_hour(
     ],
     ids=str,
 )  # fmt: skip
-async def test_a_key_that_we_do_not_use_is_no_key(jwks: Jwks, provider: Provider, change: dict[str, object]) -> None:
+async def test_a_key_that_we_do_not_use_is_no_key(
+    jwks: Jwks, provider: Provider, change: dict[str, object]
+) -> None:
     provider.keys = [public_jwk() | {"kid": "good"}, public_jwk() | change]
     assert await jwks.key("good") is not None
     assert await jwks.key(KID) is None
@@ -132,7 +136,12 @@ async def symmetric(provider: Provider) -> AsyncIterator[Tokens]:
 
 def tokens(http: aiohttp.ClientSession, provider: Provider, secret: bytes) -> Tokens:
     return Tokens(
-        issuer=ISSUER, jwks_url="http://127.0.0.1:9/", http=http, now_s=provider.clock, require_aal2=False, secret=secret
+        issuer=ISSUER,
+        jwks_url="http://127.0.0.1:9/",
+        http=http,
+        now_s=provider.clock,
+        require_aal2=False,
+        secret=secret,
     )
 
 
@@ -145,7 +154,9 @@ async def test_a_configured_secret_takes_hs256_and_nothing_else(symmetric: Token
         assert refused.value.code is Code.UNAUTHENTICATED
 
 
-@pytest.mark.parametrize("secret", [b"", b"short", b"super-secret-jwt-token-with-at-least-32-characters-long"])
+@pytest.mark.parametrize(
+    "secret", [b"", b"short", b"super-secret-jwt-token-with-at-least-32-characters-long"]
+)
 async def test_a_secret_that_anybody_may_know_is_refused(provider: Provider, secret: bytes) -> None:
     async with aiohttp.ClientSession() as http:
         with pytest.raises(ValueError, match="secret"):

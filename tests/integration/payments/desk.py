@@ -172,6 +172,11 @@ class Desk:
     async def all(self, room: Room, kind: Kind) -> list[Operation]:
         return [one for one in await operations.operations(self.pool, room.id) if one.kind is kind]
 
+    async def in_flight(self, room: Room) -> bool:
+        """Whether something of the session is on its way to Stripe."""
+        query = "select count(*) from payment_ops where session_id = $1 and state = 'in_flight'"
+        return bool(await self.owner.fetchval(query, room.id))
+
     async def at_stripe(self, kind: str, room: Room) -> list[dict[str, Any]]:
         """Objects of the session that Stripe has, whatever the hub knows of them."""
         async with self.http.get(
@@ -189,6 +194,11 @@ class Desk:
         """The next POST there goes wrong in this way."""
         match = {"method": "POST", "path_prefix": path}
         await self.control("faults", {"vendor": "stripe", "action": action, "match": match, **options})
+
+    async def no_fault_waits(self) -> bool:
+        """Whether every fault has met its request."""
+        async with self.http.get(f"{self.base}/control/faults") as response:
+            return await response.json() == []
 
     async def answer_challenge(self, url: str, answer: str) -> None:
         """What the guest's browser does on the bank's page."""

@@ -1,10 +1,12 @@
 """Stripe is slow, silent or wrong; the money is where it should be all the same."""
 
+import asyncio
+
 from msgspec.structs import replace
 
 from billing.payment import Kind, State
 from billing.recovery import SAME_KEY_MS
-from tests.integration.payments.desk import Desk
+from tests.integration.payments.desk import Desk, until
 from tests.integration.payments.test_captures import account_of
 
 HOUR_MS = 3_600_000
@@ -27,12 +29,18 @@ async def test_a_call_that_hangs_is_given_up_and_repeated(desk: Desk) -> None:
     await desk.fault("hang", ms=4_000)
     await desk.payments().run_once()
     assert (await desk.one(asked, Kind.HOLD)).state is State.UNKNOWN
-    # The first call may still be at work: a 409, or its stored answer, but never a second object.
-    for _ in range(6):
-        desk.wait(HOUR_MS)
-        await desk.payments().run_once()
-        if (await desk.one(asked, Kind.HOLD)).state is State.SUCCEEDED:
-            break
+    desk.wait(1_000)
+    await desk.payments().run_once()
+    # The first call is still at work there: 409, so nothing was sent anew.
+    assert (await desk.one(asked, Kind.HOLD)).state is State.UNKNOWN
+
+    async def made() -> bool:
+        return bool(await desk.at_stripe("payment_intents", asked))
+
+    await until(made, "the intent")
+    desk.wait(HOUR_MS)
+    await desk.payments().run_once()
+    assert (await desk.one(asked, Kind.HOLD)).state is State.SUCCEEDED
     assert len(await desk.at_stripe("payment_intents", asked)) == 1
 
 
@@ -130,3 +138,41 @@ async def test_one_operation_that_fails_does_not_stop_the_others(desk: Desk) -> 
     desk.rooms[broken.id] = replace(desk.rooms[broken.id], guests=())
     await desk.payments().run_once()
     assert desk.rooms[sound.id].offered_at_ms is not None
+
+
+async def test_a_call_that_hangs_keeps_nobody_waiting_while_two_runs_go_side_by_side(desk: Desk) -> None:
+    stuck = await desk.request()
+    await desk.fault("hang", ms=2_000)
+    first = asyncio.create_task(desk.payments().run_once())
+    await until(lambda: desk.in_flight(stuck), "the first operation is sent")
+    other = await desk.request()
+    await desk.payments().run_once()
+    assert desk.rooms[other.id].offered_at_ms is not None
+    assert not first.done()
+    await first
+    assert desk.rooms[stuck.id].offered_at_ms is not None
+
+
+async def test_many_runs_at_once_send_each_operation_once(desk: Desk) -> None:
+    asked = [await desk.request() for _ in range(5)]
+    await asyncio.gather(*(desk.payments().run_once() for _ in range(4)))
+    for room in asked:
+        assert len(await desk.at_stripe("payment_intents", room)) == 1
+        assert (await desk.one(room, Kind.HOLD)).state is State.SUCCEEDED
+        assert desk.rooms[room.id].offered_at_ms is not None
+
+
+async def test_a_hold_found_out_after_the_record_was_written_is_released(desk: Desk) -> None:
+    asked = await desk.request()
+    await desk.fault("apply_then_drop")
+    await desk.payments().run_once()
+    await desk.give_up(asked)
+    await desk.settle(desk.rooms[asked.id])
+    assert await desk.all(asked, Kind.CANCEL) == []
+    assert await desk.payments().run_once() == 0
+    for _ in range(2):
+        desk.wait(1_000)
+        await desk.payments().run_once()
+    [intent] = await desk.at_stripe("payment_intents", asked)
+    assert intent["status"] == "canceled"
+    assert desk.settled == [asked.id]

@@ -194,8 +194,8 @@ async def test_an_account_that_may_not_be_paid_any_more_is_noted(desk: Desk) -> 
     await desk.arrived("account.updated", account)
     await desk.webhooks().run_once()
     assert await desk.owner.fetchval(active, account) is False
-    await desk.control("capability", {"account": account, "transfers": "active"})
     await desk.owner.execute("delete from webhook_inbox")
+    await desk.control("capability", {"account": account, "transfers": "active"})
     await desk.arrived("account.updated", account)
     await desk.webhooks().run_once()
     assert await desk.owner.fetchval(active, account) is True

@@ -153,6 +153,7 @@ async def test_messages_kept_before_are_completed_not_doubled(
     assert all(row["digest"] for row in rows)
     # After that nothing moves any more.
     await transcript.append(pool, scene.id, messages(1))
+    await transcript.append(pool, scene.id, messages(1), [bytes(32)])
     assert (
         await owner.fetchval("select id from messages where session_id = $1 and seq = 1", scene.id)
         == said[0].id

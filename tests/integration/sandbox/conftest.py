@@ -28,7 +28,9 @@ async def hub() -> AsyncIterator[HubStandIn]:
 @pytest.fixture
 def config(tmp_path: Path, hub: HubStandIn) -> SandboxConfig:
     return SandboxConfig(
-        port=free_port(), data_dir=tmp_path, public_url=hub.url,
+        port=free_port(),
+        data_dir=tmp_path,
+        public_url=hub.url,
         stripe_webhook_secret=SECRETS["/webhooks/stripe"],
         stripe_connect_webhook_secret=SECRETS["/webhooks/stripe-connect"],
     )

@@ -113,7 +113,7 @@ async def stripe_client(config: SandboxConfig, **options: Any) -> AsyncIterator[
     bases: Any = {"api": f"{config.base_url}/stripe"}
     options = {"max_network_retries": 0, **options}
     yield stripe.StripeClient("sk_test_sandbox", base_addresses=bases, http_client=http, **options)
-    await http.close_async()
+    await http.close_async()  # type: ignore[no-untyped-call]
 
 
 async def refusal(call: Awaitable[object], kind: type[stripe.StripeError]) -> Any:

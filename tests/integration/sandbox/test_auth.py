@@ -29,7 +29,7 @@ async def admin(sandbox: Sandbox) -> AsyncIterator[AsyncGoTrueAdminAPI]:
 
 
 async def test_a_life_with_the_official_client(client: AsyncGoTrueClient, admin: AsyncGoTrueAdminAPI) -> None:
-    signed_up = await client.sign_up({**CREDENTIALS, "options": {"data": {"name": "Amara"}}})
+    signed_up = await client.sign_up(CREDENTIALS | {"options": {"data": {"name": "Amara"}}})
     assert signed_up.session is not None
     user = signed_up.user
     assert user is not None
@@ -68,7 +68,7 @@ async def test_a_spent_refresh_token_ends_the_session(client: AsyncGoTrueClient)
     assert (refused.value.status, refused.value.code) == (400, "refresh_token_already_used")
     with pytest.raises(AuthApiError) as refused:
         await client.refresh_session(second.refresh_token)
-    assert refused.value.code == "refresh_token_not_found"
+    assert str(refused.value.code) == "refresh_token_not_found"
 
 
 async def test_tokens_of_ended_sessions_open_nothing(client: AsyncGoTrueClient) -> None:
@@ -87,7 +87,9 @@ async def test_refusals(client: AsyncGoTrueClient, sandbox: Sandbox) -> None:
     with pytest.raises(AuthApiError) as refused:
         await client.sign_up(CREDENTIALS)
     assert refused.value.code == "user_already_exists"
-    async with AsyncGoTrueAdminAPI(url=sandbox.config.issuer, headers={"Authorization": "Bearer x"}) as stranger:
+    async with AsyncGoTrueAdminAPI(
+        url=sandbox.config.issuer, headers={"Authorization": "Bearer x"}
+    ) as stranger:
         with pytest.raises(AuthApiError):
             await stranger.list_users()
 
@@ -98,8 +100,13 @@ async def test_claims_are_supabases(sandbox: Sandbox) -> None:
     header = jwt.get_unverified_header(person["access_token"])
     [key] = [key for key in jwks["keys"] if key["kid"] == header["kid"]]
     assert (key["use"], header["alg"]) == ("sig", "ES256")
-    claims = jwt.decode(person["access_token"], jwt.PyJWK(key), audience="authenticated",
-                        issuer=f"{sandbox.url}/auth/v1", algorithms=["ES256"])
+    claims = jwt.decode(
+        person["access_token"],
+        jwt.PyJWK(key),
+        audience="authenticated",
+        issuer=f"{sandbox.url}/auth/v1",
+        algorithms=["ES256"],
+    )
     assert claims["sub"] == person["id"]
     assert str(uuid.UUID(claims["session_id"])) == claims["session_id"]
     assert type(claims["exp"]) is type(claims["iat"]) is int
@@ -123,10 +130,15 @@ async def test_people_and_key_survive_a_restart(config: SandboxConfig) -> None:
             assert (await response.json())["id"] == person["id"]
 
 
-@pytest.mark.parametrize(("origin", "allowed"), [("http://127.0.0.1:5173", True), ("https://evil.example", False)])
+@pytest.mark.parametrize(
+    ("origin", "allowed"), [("http://127.0.0.1:5173", True), ("https://evil.example", False)]
+)
 async def test_only_local_pages_may_call(sandbox: Sandbox, origin: str, allowed: bool) -> None:
-    headers = {"Origin": origin, "Access-Control-Request-Method": "POST",
-               "Access-Control-Request-Headers": "apikey,content-type"}
+    headers = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "apikey,content-type",
+    }
     async with sandbox.http.options(f"{sandbox.url}/auth/v1/token", headers=headers) as preflight:
         assert (preflight.headers.get("Access-Control-Allow-Origin") == origin) is allowed
         assert ("apikey" in preflight.headers.get("Access-Control-Allow-Headers", "")) is allowed

@@ -29,7 +29,7 @@ async def test_same_key_same_answer_one_effect(sandbox: Sandbox, vendor: stripe.
 @pytest.mark.parametrize("changed", [{"amount": 501}, {"currency": "eur"}])
 async def test_same_key_other_parameters(vendor: stripe.StripeClient, changed: Any) -> None:
     await vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"})
-    call = vendor.v1.payment_intents.create_async({**PARAMS, **changed}, {"idempotency_key": "k"})
+    call = vendor.v1.payment_intents.create_async(PARAMS | changed, {"idempotency_key": "k"})
     assert (await refusal(call, stripe.IdempotencyError)).http_status == 400
 
 
@@ -41,7 +41,7 @@ async def test_same_key_other_endpoint(vendor: stripe.StripeClient) -> None:
 async def test_key_in_flight_is_a_conflict(sandbox: Sandbox, vendor: stripe.StripeClient) -> None:
     await sandbox.post("/control/faults", [{"action": "hang", "ms": 400, "match": {"method": "POST"}}])
     slow = asyncio.create_task(vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}))
-    while await sandbox.get("/control/faults"):
+    while await sandbox.get("/control/faults"):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     error = await refusal(
         vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}), stripe.StripeError
@@ -53,7 +53,9 @@ async def test_key_in_flight_is_a_conflict(sandbox: Sandbox, vendor: stripe.Stri
 
 
 async def test_a_stored_500_is_replayed(sandbox: Sandbox, vendor: stripe.StripeClient) -> None:
-    await sandbox.post("/control/faults", [{"action": "500", "match": {"path_prefix": "/v1/payment_intents"}}])
+    await sandbox.post(
+        "/control/faults", [{"action": "500", "match": {"path_prefix": "/v1/payment_intents"}}]
+    )
     for replayed in (None, "true"):
         error = await refusal(
             vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}), stripe.APIError
@@ -63,17 +65,23 @@ async def test_a_stored_500_is_replayed(sandbox: Sandbox, vendor: stripe.StripeC
     assert await created(sandbox) == 0
 
 
-async def test_refused_parameters_and_429_are_not_stored(sandbox: Sandbox, vendor: stripe.StripeClient) -> None:
-    bad: Any = {**PARAMS, "amonut": 1}
-    await refusal(vendor.v1.payment_intents.create_async(bad, {"idempotency_key": "k"}), stripe.InvalidRequestError)
+async def test_refused_parameters_and_429_are_not_stored(
+    sandbox: Sandbox, vendor: stripe.StripeClient
+) -> None:
+    bad: Any = PARAMS | {"amonut": 1}
+    await refusal(
+        vendor.v1.payment_intents.create_async(bad, {"idempotency_key": "k"}), stripe.InvalidRequestError
+    )
     await sandbox.post("/control/faults", {"action": "429"})
-    await refusal(vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}), stripe.RateLimitError)
+    await refusal(
+        vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}), stripe.RateLimitError
+    )
     await vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"})
 
 
 async def test_a_decline_is_stored(sandbox: Sandbox, vendor: stripe.StripeClient) -> None:
     await sandbox.post("/control/faults", {"action": "decline_next"})
-    params: Any = {**PARAMS, "payment_method": "pm_card_visa", "confirm": True, "off_session": True}
+    params: Any = PARAMS | {"payment_method": "pm_card_visa", "confirm": True, "off_session": True}
     for _ in range(2):
         await refusal(
             vendor.v1.payment_intents.create_async(params, {"idempotency_key": "k"}), stripe.CardError

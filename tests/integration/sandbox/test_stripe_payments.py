@@ -16,12 +16,21 @@ async def guest(vendor: stripe.StripeClient, card: str = "pm_card_visa") -> tupl
     return customer.id, method.id
 
 
-async def hold(vendor: stripe.StripeClient, card: str = "pm_card_visa", **params: Any) -> stripe.PaymentIntent:
+async def hold(
+    vendor: stripe.StripeClient, card: str = "pm_card_visa", **params: Any
+) -> stripe.PaymentIntent:
     customer, method = await guest(vendor, card)
     given: Any = {
-        "amount": 3_000, "currency": "usd", "customer": customer, "payment_method": method, "confirm": True,
-        "capture_method": "manual", "return_url": RETURN_URL, "transfer_group": "session-1",
-        "metadata": {"session_id": "s1", "operation": "hold"}, **params,
+        "amount": 3_000,
+        "currency": "usd",
+        "customer": customer,
+        "payment_method": method,
+        "confirm": True,
+        "capture_method": "manual",
+        "return_url": RETURN_URL,
+        "transfer_group": "session-1",
+        "metadata": {"session_id": "s1", "operation": "hold"},
+        **params,
     }
     return await vendor.v1.payment_intents.create_async(given)
 
@@ -107,17 +116,27 @@ async def test_declined_card(vendor: stripe.StripeClient, card: str, code: str, 
         ("pm_card_visa_chargeDeclinedInsufficientFunds", "insufficient_funds"),
     ],
 )
-async def test_some_cards_are_refused_when_saved(vendor: stripe.StripeClient, card: str, decline: str) -> None:
+async def test_some_cards_are_refused_when_saved(
+    vendor: stripe.StripeClient, card: str, decline: str
+) -> None:
     error = await refusal(guest(vendor, card), stripe.CardError)
     assert error.error.decline_code == decline
 
 
-async def test_decline_next_hits_the_named_customer_once(sandbox: Sandbox, vendor: stripe.StripeClient) -> None:
+async def test_decline_next_hits_the_named_customer_once(
+    sandbox: Sandbox, vendor: stripe.StripeClient
+) -> None:
     customer, method = await guest(vendor)
     await sandbox.post("/control/faults", [{"action": "decline_next", "match": {"customer": customer}}])
     assert (await hold(vendor)).status == "requires_capture"
-    params: Any = {"amount": 500, "currency": "usd", "customer": customer, "payment_method": method,
-                   "confirm": True, "off_session": True}
+    params: Any = {
+        "amount": 500,
+        "currency": "usd",
+        "customer": customer,
+        "payment_method": method,
+        "confirm": True,
+        "off_session": True,
+    }
     await refusal(vendor.v1.payment_intents.create_async(params), stripe.CardError)
     assert (await vendor.v1.payment_intents.create_async(params)).status == "succeeded"
 
@@ -132,7 +151,10 @@ async def test_three_d_secure_approved_and_declined(sandbox: Sandbox, vendor: st
             assert "Approve" in await page.text()
         async with sandbox.http.post(redirect.url, data={"answer": answer}, allow_redirects=False) as back:
             assert back.headers["Location"].startswith(f"{RETURN_URL}?payment_intent={intent.id}")
-            assert f"redirect_status={'succeeded' if answer == 'approve' else 'failed'}" in back.headers["Location"]
+            assert (
+                f"redirect_status={'succeeded' if answer == 'approve' else 'failed'}"
+                in back.headers["Location"]
+            )
         intent = await vendor.v1.payment_intents.retrieve_async(intent.id)
         assert intent.status == status
         async with sandbox.http.post(redirect.url, data={"answer": "approve"}) as again:
@@ -146,10 +168,16 @@ async def test_off_session_cannot_answer_a_challenge(vendor: stripe.StripeClient
 
 async def test_confirming_on_session_needs_a_way_back(vendor: stripe.StripeClient) -> None:
     customer, method = await guest(vendor)
-    params: Any = {"amount": 500, "currency": "usd", "customer": customer, "payment_method": method, "confirm": True}
+    params: Any = {
+        "amount": 500,
+        "currency": "usd",
+        "customer": customer,
+        "payment_method": method,
+        "confirm": True,
+    }
     error = await refusal(vendor.v1.payment_intents.create_async(params), stripe.InvalidRequestError)
     assert error.param == "return_url"
-    intent = await vendor.v1.payment_intents.create_async({**params, "allowed_payment_method_types": ["card"]})
+    intent = await vendor.v1.payment_intents.create_async(params | {"allowed_payment_method_types": ["card"]})
     assert intent.status == "succeeded"
 
 
@@ -176,7 +204,8 @@ async def test_refunds_never_exceed_what_was_captured(vendor: stripe.StripeClien
     refund = await vendor.v1.refunds.create_async({"payment_intent": intent.id, "amount": 400})
     assert refund.status == "succeeded"
     error = await refusal(
-        vendor.v1.refunds.create_async({"payment_intent": intent.id, "amount": 601}), stripe.InvalidRequestError
+        vendor.v1.refunds.create_async({"payment_intent": intent.id, "amount": 601}),
+        stripe.InvalidRequestError,
     )
     assert error.param == "amount"
     assert (await vendor.v1.refunds.create_async({"payment_intent": intent.id})).amount == 600

@@ -6,7 +6,7 @@ import aiohttp
 import pytest
 import stripe
 
-from sandbox.stripe import form
+from sandbox.stripe import form, server
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.params import check
 from tests.integration.sandbox.outside import Sandbox, refusal, stripe_client
@@ -16,13 +16,21 @@ from tests.integration.sandbox.outside import Sandbox, refusal, stripe_client
     ("params", "code", "param"),
     [
         ({"amount": 500, "currency": "usd", "amonut": 1}, "parameter_unknown", "amonut"),
-        ({"amount": 500, "currency": "usd", "shipping": {"adress": {}, "x": "1"}}, "parameter_unknown", "shipping[x]"),
+        (
+            {"amount": 500, "currency": "usd", "shipping": {"adress": {}, "x": "1"}},
+            "parameter_unknown",
+            "shipping[x]",
+        ),
         ({"currency": "usd"}, "parameter_missing", "amount"),
         ({"amount": "5.00", "currency": "usd"}, "parameter_invalid_integer", "amount"),
         ({"amount": 500, "currency": "usd", "confirm": "yes"}, "parameter_invalid", "confirm"),
         ({"amount": 500, "currency": "usd", "capture_method": "later"}, None, "capture_method"),
         ({"amount": 500, "currency": "usd", "metadata": "x"}, "parameter_invalid", "metadata"),
-        ({"amount": 500, "currency": "usd", "metadata": {"k" * 41: "v"}}, "parameter_invalid", f"metadata[{'k' * 41}]"),
+        (
+            {"amount": 500, "currency": "usd", "metadata": {"k" * 41: "v"}},
+            "parameter_invalid",
+            f"metadata[{'k' * 41}]",
+        ),
         ({"amount": 500, "currency": ""}, "parameter_invalid_empty", "currency"),
         ({"amount": 500, "currency": "xxx"}, "invalid_currency", "currency"),
         ({"amount": 500, "currency": "usd", "customer": "cus_no"}, "resource_missing", "customer"),
@@ -40,8 +48,6 @@ async def test_bad_parameters(vendor: stripe.StripeClient, params: Any, code: st
 
 
 async def test_every_endpoint_names_params_that_the_sdk_has() -> None:
-    from sandbox.stripe import server
-
     routes = [route for module in server._MODULES for route in module.ROUTES]
     assert len(routes) > 60
     for route in routes:
@@ -56,8 +62,13 @@ def test_typed_values_come_out_of_strings() -> None:
         "&allowed_payment_method_types[0]=card&shipping[name]=A&shipping[address][city]=B"
     )
     assert check("PaymentIntentCreateParams", form.parse(text)) == {
-        "amount": 500, "currency": "usd", "confirm": True, "off_session": True, "metadata": {"a": "1"},
-        "expand": ["latest_charge"], "allowed_payment_method_types": ["card"],
+        "amount": 500,
+        "currency": "usd",
+        "confirm": True,
+        "off_session": True,
+        "metadata": {"a": "1"},
+        "expand": ["latest_charge"],
+        "allowed_payment_method_types": ["card"],
         "shipping": {"name": "A", "address": {"city": "B"}},
     }
     assert check("PaymentIntentListParams", form.parse("created[gte]=5")) == {"created": {"gte": 5}}
@@ -81,12 +92,12 @@ async def test_keys_and_versions(sandbox: Sandbox) -> None:
     for headers in ({}, {"Authorization": "Bearer sk_live_x"}, {"Authorization": "Bearer nonsense"}):
         async with sandbox.http.get(url, headers=headers) as response:
             assert response.status == 401
-    auth = aiohttp.BasicAuth("sk_test_x", "")
-    async with sandbox.http.get(url, auth=auth, headers={"Stripe-Version": "2026-10-28.endive"}) as response:
+    basic = {"Authorization": aiohttp.encode_basic_auth("sk_test_x", "")}
+    async with sandbox.http.get(url, headers={**basic, "Stripe-Version": "2026-10-28.endive"}) as response:
         assert response.status == 200
         assert response.headers["Stripe-Version"] == "2026-10-28.endive"
         assert response.headers["Request-Id"].startswith("req_")
-    async with sandbox.http.get(f"{sandbox.url}/stripe/v1/invoices", auth=auth) as response:
+    async with sandbox.http.get(f"{sandbox.url}/stripe/v1/invoices", headers=basic) as response:
         assert response.status == 404
 
 
@@ -94,6 +105,7 @@ async def test_expansion_that_leads_nowhere(sandbox: Sandbox) -> None:
     async with stripe_client(sandbox.config) as vendor:
         customer = await vendor.v1.customers.create_async()
         error = await refusal(
-            vendor.v1.customers.retrieve_async(customer.id, {"expand": ["nonsense"]}), stripe.InvalidRequestError
+            vendor.v1.customers.retrieve_async(customer.id, {"expand": ["nonsense"]}),
+            stripe.InvalidRequestError,
         )
         assert error.param == "expand"

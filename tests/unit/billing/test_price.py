@@ -101,6 +101,7 @@ def test_the_funded_time_never_costs_more_than_is_held(agreed: Terms, held_minor
 def test_the_funded_time_uses_all_that_is_held(agreed: Terms, held_minor: int) -> None:
     covered = money.down(min(held_minor, agreed.cap_minor), agreed.currency)
     funded_ms = holds.funded_ms(agreed, held_minor)
+    assert exact(agreed, funded_ms) <= covered
     if funded_ms < holds.OPEN_ENDED_MS:
         assert exact(agreed, funded_ms + 1) > covered
 

@@ -1,5 +1,3 @@
-import ipaddress
-
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
@@ -18,13 +16,17 @@ def door(numbers: Numbers | None = None, *proxies: str) -> Door:
     )
 
 
-def request(remote: str = "203.0.113.9", query: str = "EIO=4&transport=websocket", **headers: str) -> web.Request:
+def request(
+    remote: str = "203.0.113.9", query: str = "EIO=4&transport=websocket", **headers: str
+) -> web.Request:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     made = make_mocked_request("GET", f"/socket.io/?{query}", headers=named)
     return made.clone(remote=remote)
 
 
-@pytest.mark.parametrize("origin", ["null", "https://evil.example", "https://hub.example.evil", "http://hub.example", ""])
+@pytest.mark.parametrize(
+    "origin", ["null", "https://evil.example", "https://hub.example.evil", "http://hub.example", ""]
+)
 def test_an_unlisted_origin_is_refused(origin: str) -> None:
     with pytest.raises(web.HTTPForbidden):
         door().check(request(Origin=origin))
@@ -54,7 +56,9 @@ def test_only_a_new_websocket_passes(query: str) -> None:
         ("", "198.51.100.1", ""),
     ],
 )
-def test_the_address_counts_only_what_trusted_proxies_wrote(remote: str, forwarded: str, expected: str) -> None:
+def test_the_address_counts_only_what_trusted_proxies_wrote(
+    remote: str, forwarded: str, expected: str
+) -> None:
     found = door(None, "10.0.0.0/8").address(request(remote, X_Forwarded_For=forwarded))
     assert found == expected
 
@@ -71,4 +75,4 @@ def test_too_many_connects_are_noted_with_their_wait() -> None:
 
 def test_one_subscriber_is_one_site() -> None:
     assert site("2001:db8::1") == site("2001:db8::ffff:1") != site("2001:db8:0:1::1")
-    assert ipaddress.ip_address(site("198.51.100.1"))
+    assert site("198.51.100.1") == "198.51.100.1"

@@ -156,7 +156,7 @@ JOINS = steps_of("join")
 STEPS = steps_of(*OFTEN, *OFTEN, *RARELY)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(
     terms=st.sampled_from([PER_MINUTE, PER_MINUTE, FREE]),
     first_ms=st.integers(1, 400),

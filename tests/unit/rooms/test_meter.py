@@ -1,8 +1,8 @@
-from rooms import meter
+from rooms import departure, meter
 from rooms.ids import ConnectionId
 from rooms.presence import Span
 from tests.unit.rooms import stage
-from tests.unit.rooms.stage import FREE, GUEST, GUEST_SOCKET, HOST, LIVE_MS, MINUTE_MS, guest_of
+from tests.unit.rooms.stage import FREE, GUEST, GUEST_SOCKET, HOST, HOST_SOCKET, LIVE_MS, MINUTE_MS, guest_of
 
 
 def test_nothing_is_billed_before_the_session_is_live() -> None:
@@ -17,6 +17,13 @@ def test_the_meter_runs_from_live_and_stands_in_a_pause() -> None:
     assert meter.intervals(room, guest_of(room), LIVE_MS + 9) == (Span(LIVE_MS, LIVE_MS + 9),)
     assert not meter.running(stage.paused(), guest_of(stage.paused()))
     assert meter.billed_ms(stage.paused(), guest_of(stage.paused()), LIVE_MS + 9 * MINUTE_MS) == MINUTE_MS
+
+
+def test_an_earlier_time_is_billed_as_it_was_then() -> None:
+    both = {GUEST_SOCKET: LIVE_MS + MINUTE_MS, HOST_SOCKET: LIVE_MS + MINUTE_MS}
+    room = departure.drop(stage.live(), both, reason="lost", now_ms=LIVE_MS + MINUTE_MS).room
+    assert meter.billed_ms(room, guest_of(room), LIVE_MS + 9) == 9
+    assert meter.billed_ms(room, guest_of(room), LIVE_MS - 9) == 0
 
 
 def test_a_pause_splits_the_bill() -> None:

@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from rooms.presence import Span, Spans, first, intersection, total_ms, union, within
 
 EDGES = st.integers(0, 40)
-RAW = st.lists(st.builds(Span, EDGES, EDGES), max_size=8)
+# Short ones, some of them empty or backwards, so that several stay apart.
+LENGTHS = st.integers(-2, 7)
+RAW = st.lists(st.tuples(EDGES, LENGTHS).map(lambda span: Span(span[0], sum(span))), max_size=8)
 PRESENCES = RAW.map(union)
 
 
@@ -59,6 +61,10 @@ def test_first_keeps_the_earliest(spans: Spans, limit_ms: int) -> None:
 @given(PRESENCES)
 def test_total_counts_each_millisecond_once(spans: Spans) -> None:
     assert total_ms(spans) == len(moments(spans))
+
+
+def test_first_goes_on_in_the_next_span() -> None:
+    assert first((Span(1, 4), Span(10, 20)), 5) == (Span(1, 4), Span(10, 12))
 
 
 def test_touching_spans_become_one() -> None:

@@ -1,0 +1,82 @@
+"""Two systems of real processes for the whole acceptance suite: one with usual times, one in a hurry."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import contextmanager
+from uuid import uuid4
+
+import pytest
+
+from sandbox.postgres import PostgresAddress
+from tests.acceptance.scene import Scene
+from tests.conftest import TEMPLATE
+from tests.stack import Stack
+
+UNLIMITED = {
+    "CHAT_PER_SECOND": "0",
+    "EVENTS_PER_SECOND": "100000",
+    "EVENTS_BURST": "100000",
+    "DRAIN_S": "10",
+}
+HASTY = {
+    "RING_S": "2",
+    "JOIN_S": "3",
+    "RECONNECT_GRACE_S": "2",
+    "ACTION_REQUIRED_S": "3",
+    "PING_INTERVAL_S": "1",
+    "PING_TIMEOUT_S": "8",
+    "OUTBOUND_MAX_BYTES": "65536",
+    "AGORA_APP_ID": "0123456789abcdef0123456789abcdef",
+    "AGORA_APP_CERTIFICATE": "fedcba9876543210fedcba9876543210",
+}
+
+
+@pytest.fixture(scope="session")
+def usual(
+    postgres_cluster: PostgresAddress,
+    migrated_template: PostgresAddress,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Two hubs and a worker with the contract's own times; only limits are lifted."""
+    with _stack(postgres_cluster, tmp_path_factory, UNLIMITED) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def hasty(
+    postgres_cluster: PostgresAddress,
+    migrated_template: PostgresAddress,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Two hubs and a worker that wait for nobody for long, and give Agora credentials."""
+    with _stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY) as running:
+        yield running
+
+
+@pytest.fixture
+def stack(usual: Stack) -> Stack:
+    """The stack that a module's tests run on; those of a hurry say so themselves."""
+    return usual
+
+
+@pytest.fixture
+async def scene(stack: Stack) -> AsyncIterator[Scene]:
+    """People on the stack, gone after the test."""
+    playing = Scene(stack)
+    yield playing
+    await playing.close()
+
+
+@contextmanager
+def _stack(
+    cluster: PostgresAddress,
+    directories: pytest.TempPathFactory,
+    settings: Mapping[str, str],
+) -> Iterator[Stack]:
+    name = f"stack_{uuid4().hex}"
+    cluster.server.query(f"create database {name} template {TEMPLATE}")
+    running = Stack(directories.mktemp("stack"), cluster.database(name), settings=settings).start()
+    try:
+        yield running
+    finally:
+        running.stop()
+        cluster.server.query(f"drop database {name} with (force)")
