@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from billing import ledger, money, price, requests
 from billing.ledger import Entry
-from billing.payment import Kind, Operation, Outcome, State, Wanted
+from billing.payment import Operation, Outcome, State, Wanted
 from rooms import meter
 from rooms.ids import SessionId, UserId
 from rooms.presence import Spans, total_ms
@@ -219,6 +219,3 @@ def _transfers(
         for (hold, _), (before, after) in zip(captured, pairwise(running), strict=True)
         if hold.charge is not None and after > before
     ]
-
-
-__all__ = ["Held", "Kind", "Settlement", "Wanted", "held", "settle"]

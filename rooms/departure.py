@@ -8,10 +8,11 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from rooms import meter
 from rooms.ids import ConnectionId
 from rooms.news import Change, MeterChanged, News, PresenceChanged, StateChanged
 from rooms.presence import Span, union
-from rooms.room import OPEN, Participant, Room, State
+from rooms.room import Participant, Room, State
 
 Proofs = Mapping[ConnectionId, int]
 """When a socket was last heard, Unix milliseconds of Redis time, a lower bound."""
@@ -32,7 +33,7 @@ def drop(room: Room, proofs: Proofs, *, reason: str, now_ms: int) -> Change:
         for before, after in zip(room.people, people, strict=True)
         if before.present and not after.present
     )
-    return _pause(dropped, gone, now_ms=now_ms)
+    return _pause(room, dropped, gone, now_ms=now_ms)
 
 
 def close(room: Room, state: State, reason: str, *, proofs: Proofs | None = None, now_ms: int) -> Change:
@@ -45,7 +46,7 @@ def close(room: Room, state: State, reason: str, *, proofs: Proofs | None = None
     heard = proofs or {}
     final = {
         anchor.connection: _orderly(
-            heard.get(anchor.connection, anchor.since_ms), room.limits.unheard_ms, now_ms
+            max(heard.get(anchor.connection, 0), anchor.since_ms), room.limits.unheard_ms, now_ms
         )
         for person in room.people
         for anchor in person.anchors
@@ -65,13 +66,22 @@ def close(room: Room, state: State, reason: str, *, proofs: Proofs | None = None
     return Change(over, (*meters, StateChanged()))
 
 
-def _pause(room: Room, news: tuple[News, ...], *, now_ms: int) -> Change:
-    both = room.practitioner.present and any(guest.present for guest in room.guests)
-    if room.state not in OPEN or room.state is not State.LIVE or both:
-        return Change(room, news)
-    paused = replace(room, state=State.PAUSED, paused_at_ms=now_ms)
-    meters = tuple(MeterChanged(guest.no) for guest in room.guests)
-    return Change(paused, (*news, StateChanged(), *meters))
+def _pause(before: Room, after: Room, news: tuple[News, ...], *, now_ms: int) -> Change:
+    both = after.practitioner.present and any(guest.present for guest in after.guests)
+    if after.state is State.LIVE and not both:
+        paused = replace(after, state=State.PAUSED, paused_at_ms=now_ms)
+        meters = tuple(MeterChanged(guest.no) for guest in after.guests)
+        return Change(paused, (*news, StateChanged(), *meters))
+    return Change(after, (*news, *_corrected(before, after, now_ms)))
+
+
+def _corrected(before: Room, after: Room, now_ms: int) -> tuple[MeterChanged, ...]:
+    """Meters that shrink: a socket was silent for longer than anybody knew, while another stood in for it."""
+    return tuple(
+        MeterChanged(now.no)
+        for then, now in zip(before.guests, after.guests, strict=True)
+        if meter.billed_ms(before, then, now_ms) != meter.billed_ms(after, now, now_ms)
+    )
 
 
 def _orderly(heard_ms: int, unheard_ms: int, now_ms: int) -> int:

@@ -9,7 +9,7 @@ Each function is repeatable: asked again for what already is so, it changes noth
 
 from msgspec.structs import replace
 
-from rooms import departure
+from rooms import departure, meter
 from rooms.departure import Proofs
 from rooms.errors import IllegalTransition, NotFound, NotLive
 from rooms.ids import ConnectionId, HubId, SessionId, UserId
@@ -61,9 +61,11 @@ def fund(room: Room, guest_id: UserId, *, ordinal: int, funded_ms: int, now_ms: 
         raise NotLive("The session is over; a hold that comes now is not used.")
     now_ms = max(now_ms, room.clock_ms)
     hold = Hold("placed", (*hold.ordinals, ordinal), hold.funded_ms + funded_ms)
-    warned = tuple(minute for minute in guest.warned_minutes if minute * 60_000 >= hold.funded_ms)
+    left_ms = hold.funded_ms - meter.billed_ms(room, guest, now_ms)
+    # A mark that lies ahead again will be warned of again; one that is still behind was warned of.
+    warned = tuple(minute for minute in guest.warned_minutes if minute * 60_000 >= left_ms)
     funded = room.with_participant(replace(guest, hold=hold, warned_minutes=warned))
-    if room.state is State.REQUESTED:
+    if room.state is State.REQUESTED and room.offered_at_ms is None:
         offered = replace(funded, offered_at_ms=now_ms, clock_ms=now_ms)
         return Change(offered, (StateChanged(), Offered()))
     return Change(replace(funded, clock_ms=now_ms), (MeterChanged(guest.no),))
@@ -136,6 +138,7 @@ def join(room: Room, who: UserId, *, connection: ConnectionId, hub: HubId, now_m
 
 def leave(room: Room, connection: ConnectionId, *, now_ms: int) -> Change:
     """A participant takes this socket out of the room on purpose: present until now."""
+    now_ms = max(now_ms, room.clock_ms)
     return departure.drop(room, {connection: now_ms}, reason="left", now_ms=now_ms)
 
 

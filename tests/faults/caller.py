@@ -81,9 +81,14 @@ class Caller:
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
-        await self._hang_up()
+        await self.hang_up()
         if self._http is not None:
             await self._http.close()
+
+    async def hang_up(self) -> None:
+        """Let the line go. Whoever is kept comes back."""
+        async with self._entering:
+            await self._hang_up()
 
     async def _keep(self) -> None:
         while True:
@@ -178,6 +183,18 @@ class Caller:
         acked = Acked(client_id, answer["id"], answer["seq"], text)
         self.acked.append(acked)
         return acked
+
+    async def shout(self, body: Body) -> None:
+        """Say something without waiting for any answer."""
+        await self._sio.emit("chat:send", body)
+
+    async def refused(self, event: str, body: Body) -> str:
+        """The code of the final no."""
+        try:
+            answer = await self.ask(event, body)
+        except RefusedEvent as refused:
+            return refused.code
+        raise AssertionError(f"{event} was not refused: {answer}")
 
     def _weigh(self, event: str, error: Body, *, inside: bool) -> None:
         code = error["code"]

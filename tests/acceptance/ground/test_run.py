@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from importlib.util import find_spec
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -18,8 +18,6 @@ from sandbox.up import MARK, ROOT
 
 READY = "the page is at"
 WAIT_S = 120.0
-
-pytestmark = pytest.mark.skipif(find_spec("hub.__main__") is None, reason="the hub cannot be started yet")
 
 
 class Launcher:
@@ -69,15 +67,35 @@ def left_by(data_dir: Path) -> list[str]:
     return left
 
 
+Launch = Callable[[Path, int, int], Launcher]
+
+
+@pytest.fixture
+def launch() -> Iterator[Launch]:
+    """Starts launchers, and leaves none behind when a test fails."""
+    launched: list[Launcher] = []
+
+    def start(data_dir: Path, port: int, sandbox_port: int) -> Launcher:
+        launched.append(Launcher(data_dir, port, sandbox_port))
+        return launched[-1]
+
+    yield start
+    for launcher in launched:
+        if launcher.process.poll() is None:
+            launcher.end(signal.SIGTERM)
+
+
 @pytest.fixture
 def data_dir(server_dir: Path) -> Path:
     return server_dir / "data"
 
 
-def test_a_second_start_keeps_secrets_and_data_and_every_signal_ends_all(data_dir: Path) -> None:
+def test_a_second_start_keeps_secrets_and_data_and_every_signal_ends_all(
+    data_dir: Path, launch: Launch
+) -> None:
     kept = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        run = Launcher(data_dir, free_port(), free_port())
+        run = launch(data_dir, free_port(), free_port())
         run.until(READY)
         env = read_env(data_dir / "env")
         kept.append((env["DATA_KEY"], env["DATABASE_URL"]))
@@ -88,21 +106,21 @@ def test_a_second_start_keeps_secrets_and_data_and_every_signal_ends_all(data_di
     assert (data_dir / "env").stat().st_mode & 0o777 == 0o600
 
 
-def test_what_a_killed_run_left_is_ended_by_the_next(data_dir: Path) -> None:
+def test_what_a_killed_run_left_is_ended_by_the_next(data_dir: Path, launch: Launch) -> None:
     port, sandbox_port = free_port(), free_port()
-    first = Launcher(data_dir, port, sandbox_port)
+    first = launch(data_dir, port, sandbox_port)
     first.until(READY)
     first.end(signal.SIGKILL)
     assert left_by(data_dir) != []
-    second = Launcher(data_dir, port, sandbox_port)
+    second = launch(data_dir, port, sandbox_port)
     second.until(READY)
     assert second.end(signal.SIGTERM) == 0
     assert left_by(data_dir) == []
 
 
 @pytest.mark.parametrize("name", ["postgres", "valkey-server", "python"])
-def test_the_death_of_one_ends_all(data_dir: Path, name: str) -> None:
-    run = Launcher(data_dir, free_port(), free_port())
+def test_the_death_of_one_ends_all(data_dir: Path, launch: Launch, name: str) -> None:
+    run = launch(data_dir, free_port(), free_port())
     run.until(READY)
     victim = next(c for c in psutil.Process(run.process.pid).children() if c.name().startswith(name))
     victim.kill()
@@ -111,17 +129,17 @@ def test_the_death_of_one_ends_all(data_dir: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("step", ["PostgreSQL …", "Valkey …", "migrations …", "sandbox …", "hub …"])
-def test_ended_while_setting_up_it_leaves_nothing(data_dir: Path, step: str) -> None:
-    run = Launcher(data_dir, free_port(), free_port())
+def test_ended_while_setting_up_it_leaves_nothing(data_dir: Path, launch: Launch, step: str) -> None:
+    run = launch(data_dir, free_port(), free_port())
     run.until(step)
     assert run.end(signal.SIGTERM) == 0
     assert left_by(data_dir) == []
 
 
-def test_a_taken_port_is_one_clear_line(data_dir: Path) -> None:
+def test_a_taken_port_is_one_clear_line(data_dir: Path, launch: Launch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        run = Launcher(data_dir, port, free_port())
+        run = launch(data_dir, port, free_port())
         run.until(f"port {port} is taken")
         assert run.process.wait(WAIT_S) == 1
     assert left_by(data_dir) == []

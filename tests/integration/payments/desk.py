@@ -198,7 +198,7 @@ class Desk:
     async def no_fault_waits(self) -> bool:
         """Whether every fault has met its request."""
         async with self.http.get(f"{self.base}/control/faults") as response:
-            return await response.json() == []
+            return bool(await response.json() == [])
 
     async def answer_challenge(self, url: str, answer: str) -> None:
         """What the guest's browser does on the bank's page."""
