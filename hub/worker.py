@@ -38,6 +38,8 @@ log = structlog.get_logger()
 
 SETTLE_S = 1.0
 PAYMENTS_S = 1.0
+PAYMENT_LANES = 2
+"""So that one call that hangs at Stripe does not hold up all others."""
 WEBHOOKS_S = 0.25
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
@@ -102,7 +104,8 @@ class WorkerProcess:
             self._bus.listen(keys.settlements(bucket), lambda _message: self._over.set())
         every = self.tasks.every
         every(0, "settle", self._record)
-        every(0, "payments", self._pay)
+        for lane in range(PAYMENT_LANES):
+            every(0, f"payments-{lane}", self._pay)
         every(WEBHOOKS_S, "webhooks", self.webhooks.run_once)
         every(SWEEP_S, "lost_hubs", self.lost_hubs.run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
