@@ -2,21 +2,22 @@
 
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from config.settings import Settings
 from hub import wall_clock
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
+from hub.hub import Hub
+from hub.lifespan import Stores
+from hub.metrics import Metrics
 from hub.routes import people, sessions
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
 from hub.routes.webhooks import StripeWebhooks
+from hub.sockets import Sockets
 from store.redis.command import command
-
-if TYPE_CHECKING:
-    from hub.web import WebProcess
 
 BODY_MAX = 512 * 1024
 
@@ -31,20 +32,21 @@ HEADERS = {
 }
 
 
-def make_app(process: "WebProcess") -> web.Application:
-    """Every route, around one web process."""
-    settings, stores = process.settings, process.stores
+def make_app(
+    settings: Settings, stores: Stores, hub: Hub, sockets: Sockets, metrics: Metrics
+) -> web.Application:
+    """Every route of one hub."""
     app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
     app.on_response_prepare.append(_add_headers)
-    process.sockets.attach(app)
+    sockets.attach(app)
     checks: dict[str, Callable[[], Awaitable[object]]] = {
         "postgres": partial(stores.pool.fetchval, "select 1"),
         "redis": partial(command, stores.redis, "PING"),
     }
     operators = Operators(
         checks,
-        process.metrics,
-        draining=lambda: process.sockets.draining,
+        metrics,
+        draining=lambda: sockets.draining,
     )
     stripe = StripeWebhooks(
         stores.pool,
@@ -55,8 +57,8 @@ def make_app(process: "WebProcess") -> web.Application:
     )
     for routes in (operators, stripe, Page(), Documents()):
         app.add_routes(routes.routes())
-    app.add_routes(sessions.routes(process.hub))
-    app.add_routes(people.routes(process.hub))
+    app.add_routes(sessions.routes(hub))
+    app.add_routes(people.routes(hub))
     return app
 
 

@@ -282,7 +282,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with lifespan.stores(settings) as stores, lifespan.http_client() as http:
         process = WebProcess(settings, stores, http)
         await process.start()
-        runner = web.AppRunner(make_app(process), access_log=None, handle_signals=False)
+        app = make_app(settings, stores, process.hub, process.sockets, process.metrics)
+        runner = web.AppRunner(app, access_log=None, handle_signals=False)
         await runner.setup()
         try:
             await web.TCPSite(runner, "0.0.0.0", settings.port, reuse_address=True).start()  # noqa: S104

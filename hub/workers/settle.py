@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from billing.settlement import held, settle
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Participant, Room
-from store.postgres import checkpoints, operations, settlements, transcript
+from store.postgres import checkpoints, payments, settlements, transcript
 from store.postgres.cases import open_case
 from store.records import StoredMessage
 from store.redis.rooms import Loaded, decode_room
@@ -136,7 +136,7 @@ class Settle:
                 connection, room, bill, messages, environment=self._environment, now_ms=self._now_ms()
             )
             # With operations wanted just now there is something to do; their worker tells when it is done.
-            over = not (committed and bill.operations) and await operations.all_over(connection, room.id)
+            over = not (committed and bill.operations) and await payments.is_charged(connection, room.id)
         if over:
             await self._settled(room.id)
         return committed

@@ -115,8 +115,3 @@ async def operations(db: Db, session_id: SessionId) -> list[Operation]:
 async def operations_on(db: Db, stripe_id: str) -> list[Operation]:
     """The operations on an object at Stripe, as its webhook names it."""
     return many(await db.fetch(SQL["operations_on"], stripe_id), Operation)
-
-
-async def all_over(db: Db, session_id: SessionId) -> bool:
-    """Whether nothing of the session is still to happen at Stripe."""
-    return bool(await db.fetchval(SQL["all_over"], session_id))

@@ -59,12 +59,6 @@ select * from payment_ops where session_id = $1 order by id
 -- $1 stripe_id
 select * from payment_ops where stripe_id = $1 order by id
 
--- name: all_over
--- $1 session_id: whether nothing of it is still to happen at Stripe.
-select not exists (
-    select from payment_ops where session_id = $1 and state in ('pending', 'in_flight', 'unknown')
-)
-
 -- name: revise
 -- $1 id, $2 the outcome that the caller saw, $3 state, $4 outcome. What is over moved on at Stripe (confirmed,
 -- expired, cancelled). No row: somebody else noted something newer.

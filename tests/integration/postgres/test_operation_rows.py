@@ -91,12 +91,10 @@ async def test_the_first_sending_is_remembered(pool: asyncpg.Pool) -> None:
 async def test_what_is_over_stays_as_it_is(pool: asyncpg.Pool) -> None:
     session_id = await want(pool)
     (leased,) = await lease(pool)
-    assert not await operations.all_over(pool, session_id)
     done = await operations.outcome(
         pool, leased.id, State.SUCCEEDED, next_at_ms=T0, stripe_id="pi_1", outcome=PLACED
     )
     assert done is not None
-    assert await operations.all_over(pool, session_id)
     assert await operations.outcome(pool, leased.id, State.FAILED, next_at_ms=T0) is None
     assert await operations.sent(pool, leased.id, lease_until_ms=T0 + LEASE, now_ms=T0) is None
     assert await lease(pool, T0 + 10 * LEASE) == []
