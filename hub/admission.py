@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import asyncpg
 
-from hub.auth import Principal
+from hub.edge.auth import Principal
 from hub.errors import Refused
 from rooms.ids import Role, UserId
 from store.postgres import people

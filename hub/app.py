@@ -7,6 +7,7 @@ from aiohttp import web
 
 from config.settings import Settings
 from hub import wall_clock
+from hub.edge.sockets import Sockets
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
@@ -16,7 +17,6 @@ from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
 from hub.routes.webhooks import StripeWebhooks
-from hub.sockets import Sockets
 from store.redis.command import command
 
 BODY_MAX = 512 * 1024

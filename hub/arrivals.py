@@ -3,9 +3,9 @@
 import msgpack
 import msgspec
 
-from hub import wire
-from hub.connection import Connection
-from hub.fanout import deliver, frame
+from hub import outbound, views
+from hub.edge.connection import Connection
+from hub.edge.fanout import deliver, frame
 from hub.follow import Follow
 from hub.hub import Hub
 from hub.tell import offer
@@ -77,6 +77,6 @@ def _tell_where_they_are(connection: Connection, room: Room) -> None:
         if room.offered_at_ms is not None:
             deliver(frame("session:offered", msgspec.json.encode(offer(room))), [connection])
         return
-    hold = wire.hold(person) if ringing else msgspec.UNSET
-    body = msgspec.json.encode(wire.SessionState(wire.session(room), hold))
+    hold = views.hold(person) if ringing else msgspec.UNSET
+    body = msgspec.json.encode(outbound.SessionState(views.session(room), hold))
     deliver(frame("session:state", body), [connection])

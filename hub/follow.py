@@ -16,8 +16,8 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from hub.connection import Connection, Frame
-from hub.fanout import deliver, frame
+from hub.edge.connection import Connection, Frame
+from hub.edge.fanout import deliver, frame
 from hub.tell import PEOPLE, ROOM
 from rooms.deadlines import next_due_ms
 from rooms.errors import RoomError

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from hub.auth import Tokens
-from hub.connection import Connection
+from hub.edge.auth import Tokens
+from hub.edge.connection import Connection
 from hub.follow import Follows
 from hub.live import Live
 from hub.presence import Presence

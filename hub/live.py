@@ -1,6 +1,7 @@
 """The one door through which a session changes: decide, commit, and set its people free once it is over."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from rooms import deadlines
 from rooms.departure import Proofs
@@ -8,7 +9,7 @@ from rooms.directory import Standing
 from rooms.errors import NotFound
 from rooms.ids import HubId, SessionId
 from rooms.news import Change
-from rooms.room import OVER, Room
+from rooms.room import OVER, Room, State
 from store.redis.directory import Directory
 from store.redis.people import People
 from store.redis.rooms import Decide, Loaded, Rooms
@@ -41,7 +42,7 @@ class Live:
 
     async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
         """Decide and commit. Raises what the decision refuses with, and what `Rooms.change` does."""
-        loaded = await self.rooms.change(session_id, decide)
+        loaded = await self.rooms.change(session_id, partial(_punctually, decide))
         if loaded.room.state in OVER:
             await self.free(loaded.room)
         return loaded
@@ -91,3 +92,12 @@ class Live:
         """Whether nothing of a session is live any more, so that it holds nobody."""
         loaded = await self.rooms.load(session_id)
         return loaded is None or loaded.room.state in OVER
+
+
+def _punctually(decide: Decide, room: Room, *, now_ms: int) -> Change:
+    """Decide on the room as it is by now: a ring, a wait or a grace that is over does not last until somebody
+    notices. A live room's deadlines need proofs, and are left to the tick.
+    """
+    due = Change(room) if room.state is State.LIVE else deadlines.tick(room, now_ms=now_ms)
+    change = decide(due.room, now_ms=now_ms)
+    return Change(change.room, (*due.news, *change.news))

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from hub.connection import Connection
+from hub.edge.connection import Connection
+from hub.edge.inbox import Answers
 from hub.events import HANDLERS
-from hub.inbox import Answers
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0, 10.0)
 

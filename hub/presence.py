@@ -11,7 +11,7 @@ from functools import partial
 import structlog
 from redis.exceptions import RedisError
 
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.follow import Follow
 from hub.live import Live
 from rooms import departure

@@ -6,7 +6,7 @@ a socket whose entry into a room was forgotten is asked to enter again.
 
 import structlog
 
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.follow import Follow, Follows
 from hub.live import Live
 from rooms.room import Room

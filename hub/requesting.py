@@ -12,8 +12,8 @@ from functools import partial
 import uuid_utils
 
 from billing import holds, money, requests
-from hub import wire
-from hub.auth import Principal
+from hub import views, wire
+from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from rooms import session
@@ -173,4 +173,4 @@ async def _answer(hub: Hub, room: Room) -> wire.Requested:
         await hub.follows.next_change(followed, after=loaded.room.version, timeout_s=min(left_s, 1.0))
     if loaded.room.state in OVER and loaded.room.end_reason == "card_declined":
         raise Refused(Code.CARD_DECLINED, "Your card was declined. Nothing is held; try another card.")
-    return wire.Requested(wire.session(loaded.room), wire.hold(guest))
+    return wire.Requested(views.session(loaded.room), views.hold(guest))

@@ -1,7 +1,7 @@
 """Settings as the parts of the hub take them."""
 
 from config.settings import Settings
-from hub.limits import Numbers
+from hub.edge.limits import Numbers
 from rooms.limits import Rate
 from rooms.media import AgoraApp
 from rooms.room import Limits

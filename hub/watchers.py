@@ -6,9 +6,9 @@ import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from hub.connection import Connection
-from hub.fanout import deliver, frame
-from hub.wire import DirectoryChanged
+from hub.edge.connection import Connection
+from hub.edge.fanout import deliver, frame
+from hub.outbound import DirectoryChanged
 from rooms.ids import ConnectionId, UserId
 from store.redis.directory import Directory, changed
 from store.redis.people import People

@@ -18,11 +18,12 @@ from hub import lifespan, wall_clock
 from hub.admission import Admission
 from hub.app import make_app
 from hub.arrivals import Arrivals
-from hub.auth import Tokens
 from hub.chatting import reopened
 from hub.checkpoints import Checkpoints
-from hub.connection import Connection
-from hub.dispatch import Dispatch
+from hub.edge.auth import Tokens
+from hub.edge.connection import Connection
+from hub.edge.dispatch import Dispatch
+from hub.edge.sockets import Sockets
 from hub.errors import Code, Refused
 from hub.events import HANDLERS
 from hub.follow import Follows
@@ -35,7 +36,6 @@ from hub.presence import Presence
 from hub.reconcile import Reconcile
 from hub.recovery import Recovery
 from hub.settings_view import agora_app, edge_numbers, session_limits
-from hub.sockets import Sockets
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers

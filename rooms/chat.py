@@ -1,6 +1,5 @@
-"""Who may speak, and what a text must be. The order of messages is made by the store in the same step."""
+"""Who may speak, and how much at once. The order of messages is made by the store as it takes them."""
 
-import unicodedata
 from typing import Literal
 
 from rooms.ids import UserId
@@ -9,7 +8,7 @@ from rooms.room import OPEN, Room
 Voice = Literal["open", "muted"]
 
 TEXT_MAX = 2_000
-"""Characters in one message."""
+"""Characters in one message, in normal form C, which everything has by the time it is decoded."""
 
 
 def voices(room: Room) -> dict[UserId, Voice]:
@@ -17,8 +16,3 @@ def voices(room: Room) -> dict[UserId, Voice]:
     if room.state not in OPEN:
         return {}
     return {person.user_id: "muted" if person.muted else "open" for person in room.people if person.present}
-
-
-def clean(text: str) -> str:
-    """The text in normal form C, so that equal texts are equal bytes for every reader."""
-    return unicodedata.normalize("NFC", text)

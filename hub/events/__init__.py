@@ -1,7 +1,7 @@
 """Every event a client may send: its body, its reply, who may send it, and where it is handled."""
 
 from hub import wire
-from hub.dispatch import Event
+from hub.edge.dispatch import Event
 from hub.events import auth, chat, directory, media, room, session
 from hub.hub import Hub
 from rooms.ids import Role

@@ -1,7 +1,7 @@
 """The connection's own token."""
 
 from hub import wire
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.hub import Hub
 
 

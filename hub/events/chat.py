@@ -2,14 +2,13 @@
 
 import uuid_utils
 
-from hub import wire
+from hub import outbound, wire
 from hub.chatting import fragment, messages
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.follow import Follow, moment
 from hub.hub import Hub
 from hub.tell import ROOM
-from rooms.chat import clean
 from rooms.errors import NotFound, NotInRoom, NotLive
 from rooms.ids import SessionId
 from rooms.room import OPEN, Participant, Room
@@ -19,7 +18,7 @@ from store.redis.chat import Utterance
 
 async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Sent:
     """`chat:send`: seal, append, be told like everyone else. The hot path: one trip to the store."""
-    text = clean(body.text)
+    text = body.text
     if not text.strip():
         raise Refused(Code.BAD_REQUEST, "There is nothing in this message.", fields={"text": "is blank"})
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
@@ -53,7 +52,7 @@ async def history(hub: Hub, connection: Connection, body: wire.ReadHistory) -> w
 async def typing(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Done:
     """`chat:typing`: told to the others, and forgotten."""
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
-    told = wire.Typing(followed.session_id, me.user_id)
+    told = outbound.Typing(followed.session_id, me.user_id)
     await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:typing", told, but=me.user_id))
     return wire.Done()
 
@@ -61,7 +60,7 @@ async def typing(hub: Hub, connection: Connection, body: wire.OfSession) -> wire
 async def read(hub: Hub, connection: Connection, body: wire.ReadMark) -> wire.Done:
     """`chat:read`: how far somebody has read, never past what there is."""
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
-    told = wire.ReadUpTo(followed.session_id, me.user_id, min(body.seq, followed.seq))
+    told = outbound.ReadUpTo(followed.session_id, me.user_id, min(body.seq, followed.seq))
     await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:read", told, but=me.user_id))
     return wire.Done()
 

@@ -1,7 +1,7 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
 from hub import wire
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from rooms.directory import Status

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from hub import wire
-from hub.connection import Connection
+from hub import outbound, wire
+from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.follow import moment
 from hub.hub import Hub
@@ -29,7 +29,7 @@ async def signal(hub: Hub, connection: Connection, body: wire.SignalPeer) -> wir
         raise Refused(Code.CONFLICT, "Media runs over Agora here; nothing needs to be signalled.")
     if room.participant(UserId(body.to)) is None or body.to == me.user_id:
         raise NotFound
-    passed = wire.PeerSignal(room.id, me.user_id, body.data)
+    passed = outbound.PeerSignal(room.id, me.user_id, body.data)
     await hub.live.rooms.publish(room.id, moment(user(UserId(body.to)), "media:signal", passed))
     return wire.Done()
 

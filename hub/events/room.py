@@ -3,13 +3,13 @@
 from functools import partial
 from typing import NamedTuple
 
-from hub import wire
+from hub import views, wire
 from hub.chatting import messages, told
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from hub.events.media import credentials
 from hub.follow import Follow
 from hub.hub import Hub
-from hub.tell import meter_view
+from hub.views import meter_view
 from rooms import session
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId
@@ -72,8 +72,8 @@ def _enter(
     hub.presence.enter(followed, connection)
     guest = me if me.role == "guest" else room.guests[0]
     return wire.Joined(
-        session=wire.session(room),
-        participants=wire.participants(room),
+        session=views.session(room),
+        participants=views.participants(room),
         messages=[*said.messages, *(_since(followed, said) if said.to_head else [])],
         head_seq=max(followed.seq, loaded.seq),
         meter=meter_view(room, guest, max(loaded.now_ms, room.clock_ms)),

@@ -2,11 +2,11 @@
 
 from functools import partial
 
-from hub import requesting, wire
-from hub.connection import Connection
+from hub import requesting, views, wire
+from hub.edge.connection import Connection
 from hub.hub import Hub
 from hub.routes import replies
-from hub.tell import meter_view
+from hub.views import meter_view
 from rooms import session
 from rooms.departure import Proofs
 from rooms.errors import NotFound
@@ -25,19 +25,19 @@ async def request(hub: Hub, connection: Connection, body: wire.RequestSession) -
 async def accept(hub: Hub, connection: Connection, body: wire.DeclineSession) -> wire.SessionReply:
     """`session:accept`."""
     decide = partial(session.accept, who=connection.user_id)
-    return wire.SessionReply(wire.session((await hub.live.change(_id(body), decide)).room))
+    return wire.SessionReply(views.session((await hub.live.change(_id(body), decide)).room))
 
 
 async def decline(hub: Hub, connection: Connection, body: wire.DeclineSession) -> wire.SessionReply:
     """`session:decline`. The reason is for the practitioner's own record and is not passed on."""
     decide = partial(session.decline, who=connection.user_id)
-    return wire.SessionReply(wire.session((await hub.live.change(_id(body), decide)).room))
+    return wire.SessionReply(views.session((await hub.live.change(_id(body), decide)).room))
 
 
 async def cancel(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.SessionReply:
     """`session:cancel`."""
     decide = partial(session.cancel, who=connection.user_id)
-    return wire.SessionReply(wire.session((await hub.live.change(_id(body), decide)).room))
+    return wire.SessionReply(views.session((await hub.live.change(_id(body), decide)).room))
 
 
 async def end(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Ended:
@@ -51,7 +51,7 @@ async def end(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.En
         room = (await hub.live.change_with_proofs(_id(body), decide)).room
     except NotFound:
         return await _ended_before(hub, who, _id(body))
-    return wire.Ended(wire.session(room), _final_meter(room))
+    return wire.Ended(views.session(room), _final_meter(room))
 
 
 async def _ended_before(hub: Hub, who: UserId, session_id: SessionId) -> wire.Ended:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 from aiohttp import web
 
-from hub.auth import UUID, Principal
+from hub.edge.auth import UUID, Principal
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from rooms.ids import Role

@@ -6,8 +6,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hub import wire
-from hub.dispatch import Event
+from hub import outbound, wire
+from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
@@ -18,18 +18,18 @@ VERSION = "1"
 REF = "#/components/schemas/{name}"
 
 FROM_HUB: dict[str, type[msgspec.Struct]] = {
-    "directory:changed": wire.DirectoryChanged,
-    "session:offered": wire.SessionOffered,
-    "session:state": wire.SessionState,
-    "room:presence": wire.RoomPresence,
-    "chat:message": wire.ChatMessage,
-    "chat:typing": wire.Typing,
-    "chat:read": wire.ReadUpTo,
+    "directory:changed": outbound.DirectoryChanged,
+    "session:offered": outbound.SessionOffered,
+    "session:state": outbound.SessionState,
+    "room:presence": outbound.RoomPresence,
+    "chat:message": outbound.ChatMessage,
+    "chat:typing": outbound.Typing,
+    "chat:read": outbound.ReadUpTo,
     "meter:update": wire.Meter,
-    "meter:warning": wire.MeterWarning,
-    "media:signal": wire.PeerSignal,
+    "meter:warning": outbound.MeterWarning,
+    "media:signal": outbound.PeerSignal,
     "auth:expiring": wire.Refreshed,
-    "hub:draining": wire.Draining,
+    "hub:draining": outbound.Draining,
 }
 """Every event that the hub sends, and its body."""
 

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from hub import wire
-from hub.auth import Principal
+from hub.edge.auth import Principal
 from hub.events.directory import practitioner
 from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table

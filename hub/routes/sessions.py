@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 import msgspec
 from aiohttp import web
 
-from hub import wire
-from hub.auth import Principal
+from hub import views, wire
+from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes import replies, transcripts
@@ -60,7 +60,7 @@ async def _record(hub: Hub, who: Principal, request: web.Request) -> records.Ses
 async def _latest(hub: Hub, record: records.SessionRecord) -> wire.Session:
     """The session as it stands: on record once that is final, in the live store until then."""
     if not record.complete and (loaded := await hub.live.rooms.load(record.id)) is not None:
-        return wire.session(loaded.room)
+        return views.session(loaded.room)
     return replies.session(record)
 
 

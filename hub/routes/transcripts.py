@@ -6,7 +6,7 @@ A session that is over is read from the record, under row-level security; an ope
 from collections.abc import AsyncIterator
 
 from hub import wire
-from hub.auth import Principal
+from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.routes.replies import Said
 from rooms import chain

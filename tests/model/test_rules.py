@@ -48,10 +48,17 @@ Rule = Callable[[Room], Change]
 class Rules(RuleBasedStateMachine):
     """One session, from its request to wherever chance leads it."""
 
-    @initialize(free=st.booleans(), started=st.integers(0, 3))
+    @initialize(free=st.booleans(), started=st.integers(0, 5))
     def ask(self, free: bool, started: int) -> None:
         terms = FREE if free else PER_MINUTE
-        stages = (stage.asked(terms).room, stage.ringing(terms), stage.waiting(terms), stage.live(terms))
+        stages = (
+            stage.asked(terms).room,
+            stage.ringing(terms),
+            stage.waiting(terms),
+            stage.live(terms),
+            stage.live(terms, funded_ms=50_000),
+            stage.paused(),
+        )
         self.room: Room = stages[started]
         self.now_ms = self.room.clock_ms
         self.given_marks: set[int] = set()
@@ -104,8 +111,11 @@ class Rules(RuleBasedStateMachine):
             lambda room: session.fund(room, who, ordinal=ordinal, funded_ms=funded_ms, now_ms=self.now_ms),
         )
         if self.room != before:
-            # New funds may lift the rest above a mark that was given already: then it is news again.
-            self.given_marks.clear()
+            # A mark that the rest is above again may be given once more; one that it is still under may not.
+            guest, now_ms = guest_of(self.room), self.room.clock_ms
+            left_ms = 0 if guest.hold is None else guest.hold.funded_ms
+            left_ms -= meter.billed_ms(self.room, guest, now_ms)
+            self.given_marks = {mark for mark in self.given_marks if left_ms <= mark * MINUTE_MS}
             assert ordinal not in self.holds, "a hold counts once"
             self.holds[ordinal] = funded_ms
 
@@ -246,6 +256,9 @@ def told(before: Room, change: Change) -> None:
     if after.state is not before.state:
         assert news.count(StateChanged()) == 1
     if meter.running(before, guest_of(before)) != meter.running(after, guest_of(after)):
+        assert MeterChanged(1) in news
+    shown_ms, proven_ms = (meter.billed_ms(room, guest_of(room), after.clock_ms) for room in (before, after))
+    if shown_ms != proven_ms:
         assert MeterChanged(1) in news
     if guest_of(before).hold != guest_of(after).hold:
         assert StateChanged() in news or MeterChanged(1) in news

@@ -17,13 +17,13 @@ import structlog
 import uvloop
 from aiohttp import web
 
-from hub.auth import Tokens
-from hub.connection import Connection
-from hub.dispatch import Dispatch, Event
+from hub.edge.auth import Tokens
+from hub.edge.connection import Connection
+from hub.edge.dispatch import Dispatch, Event
+from hub.edge.fanout import deliver, frame
+from hub.edge.limits import Numbers
+from hub.edge.sockets import Sockets
 from hub.errors import Code, Refused, wire
-from hub.fanout import deliver, frame
-from hub.limits import Numbers
-from hub.sockets import Sockets
 from rooms.ids import Role
 from rooms.limits import Rate
 

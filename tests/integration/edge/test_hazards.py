@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import socketio
 
-from hub.socketio_house import NAMESPACE, HouseManager
+from hub.edge.socketio_house import NAMESPACE, HouseManager
 from tests.integration.edge.peer import Edge, Peer, connected, knock, refusal, running, token, unconnected
 
 

@@ -22,10 +22,10 @@ from socketio.async_manager import AsyncManager
 from socketio.base_manager import BaseManager
 from socketio.packet import ACK, CONNECT, CONNECT_ERROR, DISCONNECT, EVENT, Packet
 
-from hub.engineio_house import HouseEngine
-from hub.engineio_socket import HouseSocket
-from hub.limits import Numbers
-from hub.socketio_house import NAMESPACE, HouseManager, HousePacket, HouseServer
+from hub.edge.engineio_house import HouseEngine
+from hub.edge.engineio_socket import HouseSocket
+from hub.edge.limits import Numbers
+from hub.edge.socketio_house import NAMESPACE, HouseManager, HousePacket, HouseServer
 from tests.integration.edge.peer import Edge, connected, running, token
 
 

@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from hub.auth import Tokens
+from hub.edge.auth import Tokens
+from hub.edge.jwks import Jwks, KeysUnavailableError
 from hub.errors import Code, Refused
-from hub.jwks import Jwks, KeysUnavailableError
 from tests.integration.edge.peer import ISSUER, KID, claims, public_jwk, token
 
 

@@ -89,7 +89,7 @@ async def test_the_first_sending_is_remembered(pool: asyncpg.Pool) -> None:
 
 
 async def test_what_is_over_stays_as_it_is(pool: asyncpg.Pool) -> None:
-    session_id = await want(pool)
+    await want(pool)
     (leased,) = await lease(pool)
     done = await operations.outcome(
         pool, leased.id, State.SUCCEEDED, next_at_ms=T0, stripe_id="pi_1", outcome=PLACED

@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from billing.settlement import held, settle
-from hub.auth import Tokens
+from hub.edge.auth import Tokens
 from hub.hub import Hub
 from hub.live import Live
 from hub.routes import people as people_routes

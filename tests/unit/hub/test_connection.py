@@ -1,10 +1,10 @@
 import pytest
 
-from hub.auth import Principal
-from hub.connection import Connection, Frame, event_frame, text_frame
+from hub.edge.auth import Principal
+from hub.edge.connection import Connection, Frame, event_frame, text_frame
+from hub.edge.expiry import Expiry
+from hub.edge.fanout import deliver, frame
 from hub.errors import Code, Refused
-from hub.expiry import Expiry
-from hub.fanout import deliver, frame
 from rooms.ids import ConnectionId, Role, UserId
 
 

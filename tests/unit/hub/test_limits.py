@@ -1,4 +1,4 @@
-from hub.limits import Limits
+from hub.edge.limits import Limits
 from rooms.limits import Rate
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.strict_json import BadJsonError, strict
+from hub.edge.strict_json import BadJsonError, strict
 
 
 def nested(depth: int) -> str:

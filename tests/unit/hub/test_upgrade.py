@@ -2,8 +2,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 
-from hub.limits import Numbers
-from hub.upgrade import OVER_LIMIT_MS, Door, site
+from hub.edge.limits import Numbers
+from hub.edge.upgrade import OVER_LIMIT_MS, Door, site
 from rooms.limits import Rate
 
 

@@ -54,9 +54,8 @@ class Play:
         getattr(self, step.act)(step)
 
     def proofs(self, step: Step) -> dict[ConnectionId, int]:
-        """When sockets were last heard. Not before they came: see the proof from before the entry."""
-        since = {anchor.connection: anchor.since_ms for anchor in stage.anchors(self.room)}
-        return {name: max(self.now_ms - age, since.get(name, 0)) for name, age in step.ages_ms.items()}
+        """When sockets were last heard, some of it from before they came in."""
+        return {name: self.now_ms - age_ms for name, age_ms in step.ages_ms.items()}
 
     def join(self, step: Step) -> None:
         who, hub = SOCKETS[step.socket]
@@ -82,9 +81,7 @@ class Play:
         self.room = departure.drop(self.room, proofs, reason="lost", now_ms=self.now_ms).room
 
     def leave(self, step: Step) -> None:
-        # Heard at this moment; a leave while the clock runs backwards has a test of its own.
-        self.now_ms = self.auditor.at(self.now_ms)
-        self.auditor.dropped({step.socket: self.now_ms}, self.now_ms)
+        self.auditor.dropped({step.socket: self.auditor.at(self.now_ms)}, self.now_ms)
         self.room = session.leave(self.room, step.socket, now_ms=self.now_ms).room
 
     def fund(self, step: Step) -> None:

@@ -1,11 +1,7 @@
-import unicodedata
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rooms.chat import TEXT_MAX, clean, voices
+from rooms.chat import voices
 from tests.unit.rooms.stage import GUEST, HOST, HOST_SOCKET, LIVE_MS, STAGES, enter, guest_of, live, waiting
 
 
@@ -32,19 +28,3 @@ def test_chat_is_closed_outside_the_open_states(stage: str) -> None:
     # Even a socket that should not be there gives no voice.
     haunted = room.with_participant(replace(room.practitioner, anchors=live().practitioner.anchors))
     assert voices(haunted) == {}
-
-
-@given(st.text(max_size=60))
-def test_equal_texts_become_equal_bytes(text: str) -> None:
-    assert clean(unicodedata.normalize("NFD", text)) == clean(text) == clean(clean(text))
-
-
-def test_a_letter_and_its_accent_become_one_character() -> None:
-    assert clean("cafe\u0301") == "caf\u00e9"
-    # Compatibility forms are another meaning, and stay.
-    assert clean("\ufb01") == "\ufb01"
-
-
-def test_normal_form_can_be_longer_so_length_is_judged_after_it() -> None:
-    text = "\ufb2c" * TEXT_MAX
-    assert len(text) <= TEXT_MAX < len(clean(text))

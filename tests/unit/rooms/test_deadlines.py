@@ -152,7 +152,6 @@ def test_more_funds_move_the_end_and_warn_again_near_it() -> None:
     assert ends == [[5 * MINUTE_MS], [2 * MINUTE_MS], [MINUTE_MS], []]
 
 
-@pytest.mark.xfail(strict=True, reason="more funds forget every warning, those still true too")
 def test_funds_that_do_not_lift_the_rest_over_a_mark_do_not_warn_of_it_again() -> None:
     at_ms = LIVE_MS + 8 * MINUTE_MS
     warned = tick(live(), now_ms=at_ms).room

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from hub.connection import Connection, Frame, event_frame
+from hub.edge.connection import Connection, Frame, event_frame
 
 
 def frame(event: str, body: bytes) -> Frame:

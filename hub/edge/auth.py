@@ -14,8 +14,8 @@ import aiohttp
 import jwt
 from aiohttp import web
 
+from hub.edge.jwks import Jwks, KeysUnavailableError
 from hub.errors import Code, Refused
-from hub.jwks import Jwks, KeysUnavailableError
 from rooms.ids import Role, UserId
 
 TOKEN_MAX_BYTES: Final = 8 * 1024

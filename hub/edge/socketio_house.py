@@ -13,12 +13,12 @@ import socketio
 from socketio.async_manager import AsyncManager
 from socketio.packet import ACK, CONNECT, DISCONNECT, EVENT, Packet
 
-from hub.connection import Frame, text_frame
-from hub.engineio_house import HouseEngine, quiet_logger
-from hub.engineio_socket import HouseSocket
+from hub.edge.connection import Frame, text_frame
+from hub.edge.engineio_house import HouseEngine, quiet_logger
+from hub.edge.engineio_socket import HouseSocket
+from hub.edge.limits import Numbers
+from hub.edge.strict_json import BadJsonError, strict
 from hub.errors import Code, Refused, connect_refusal, log_unexpected, refused_from
-from hub.limits import Numbers
-from hub.strict_json import BadJsonError, strict
 
 NAMESPACE = "/"
 

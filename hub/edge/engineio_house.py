@@ -13,9 +13,9 @@ import engineio
 from aiohttp import web
 from engineio.async_drivers.aiohttp import _async as aiohttp_driver
 
-from hub.engineio_socket import HouseSocket, Listener
-from hub.limits import Numbers
-from hub.upgrade import ADDRESS, OVER_LIMIT_MS
+from hub.edge.engineio_socket import HouseSocket, Listener
+from hub.edge.limits import Numbers
+from hub.edge.upgrade import ADDRESS, OVER_LIMIT_MS
 
 
 class HouseEngine(engineio.AsyncServer):  # type: ignore[misc]  # The library has no types.

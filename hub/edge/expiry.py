@@ -7,7 +7,7 @@ as much as there is to do, however many connections are open.
 import math
 from collections.abc import Callable
 
-from hub.connection import Connection
+from hub.edge.connection import Connection
 from rooms.ids import ConnectionId
 
 

@@ -17,11 +17,11 @@ from aiohttp import WSMessage, WSMsgType, web
 from engineio.async_socket import AsyncSocket
 from engineio.packet import OPEN, Packet
 
-from hub.connection import Frame, text_frame
+from hub.edge.connection import Frame, text_frame
 from hub.errors import log_unexpected
 
 if TYPE_CHECKING:
-    from hub.engineio_house import HouseEngine
+    from hub.edge.engineio_house import HouseEngine
 
 PING = text_frame(b"2").data
 PONG, CLOSE, MESSAGE = "3", "1", "4"

@@ -12,9 +12,9 @@ from typing import Any, Generic, TypeVar
 import msgspec
 import structlog
 
-from hub.connection import Connection
+from hub.edge.connection import Connection
+from hub.edge.strict_json import BadJsonError, strict
 from hub.errors import Code, Refused, refused_from, wire
-from hub.strict_json import BadJsonError, strict
 from rooms.ids import Role
 
 log = structlog.get_logger()

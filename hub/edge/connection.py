@@ -9,7 +9,7 @@ from typing import Protocol
 
 import msgspec
 
-from hub.auth import Principal
+from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from rooms.ids import ConnectionId, Role, UserId
 

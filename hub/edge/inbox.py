@@ -11,10 +11,10 @@ from typing import Protocol
 
 import msgspec
 
-from hub.connection import Connection, acknowledgement
-from hub.dispatch import refusal
+from hub.edge.connection import Connection, acknowledgement
+from hub.edge.dispatch import refusal
+from hub.edge.limits import Numbers
 from hub.errors import Code, Refused
-from hub.limits import Numbers
 from rooms.limits import FULL, take
 
 ACK_DIGITS_MAX = 15

@@ -11,16 +11,16 @@ import structlog
 import uuid_utils
 from aiohttp import web
 
-from hub.auth import Principal
-from hub.connection import Connection
-from hub.engineio_socket import HouseSocket
+from hub.edge.auth import Principal
+from hub.edge.connection import Connection
+from hub.edge.engineio_socket import HouseSocket
+from hub.edge.expiry import Expiry
+from hub.edge.fanout import deliver, frame
+from hub.edge.inbox import Answers, Inbox
+from hub.edge.limits import Numbers
+from hub.edge.socketio_house import HouseServer
+from hub.edge.upgrade import Door
 from hub.errors import Code, Refused, log_unexpected
-from hub.expiry import Expiry
-from hub.fanout import deliver, frame
-from hub.inbox import Answers, Inbox
-from hub.limits import Numbers
-from hub.socketio_house import HouseServer
-from hub.upgrade import Door
 from rooms.ids import ConnectionId, UserId
 
 log = structlog.get_logger()

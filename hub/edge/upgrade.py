@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
-from hub.limits import Limits, Numbers
+from hub.edge.limits import Limits, Numbers
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 ADDRESS = web.RequestKey("ADDRESS", str)

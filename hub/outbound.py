@@ -1,0 +1,87 @@
+"""What the hub says by itself: one struct for the body of each event from it."""
+
+from typing import Any
+
+from msgspec import UNSET, Struct, UnsetType
+
+from hub.wire import HoldView, Named, Session, Speaker
+from rooms.directory import Status
+
+
+class DirectoryChanged(Struct, frozen=True):
+    """`directory:changed`."""
+
+    id: str
+    status: Status
+
+
+class SessionOffered(Struct, frozen=True):
+    """`session:offered`."""
+
+    session: Session
+    guest: Named
+    expires_at_ms: int
+
+
+class SessionState(Struct, frozen=True, omit_defaults=True):
+    """`session:state`; `hold` is there while the session waits for it."""
+
+    session: Session
+    hold: HoldView | UnsetType = UNSET
+
+
+class RoomPresence(Struct, frozen=True):
+    """`room:presence`."""
+
+    session_id: str
+    user_id: str
+    present: bool
+    reason: str | UnsetType = UNSET
+
+
+class MeterWarning(Struct, frozen=True):
+    """`meter:warning`."""
+
+    session_id: str
+    remaining_ms: int
+
+
+class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):
+    """`chat:message`."""
+
+    session_id: str
+    seq: int
+    at_ms: int
+    id: str
+    sender: Speaker
+    text: str
+    client_id: str
+
+
+class Draining(Struct, frozen=True):
+    """`hub:draining`: come back within this time, and another hub will answer."""
+
+    reconnect_within_ms: int
+
+
+class Typing(Struct, frozen=True):
+    """`chat:typing`."""
+
+    session_id: str
+    user_id: str
+
+
+class ReadUpTo(Struct, frozen=True):
+    """`chat:read`."""
+
+    session_id: str
+    user_id: str
+    seq: int
+
+
+class PeerSignal(Struct, frozen=True, rename={"sender": "from"}):
+    """`media:signal`."""
+
+    session_id: str
+    sender: str
+    data: dict[str, Any]
