@@ -4,9 +4,9 @@ import msgpack
 import msgspec
 
 from hub import outbound, views
+from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
-from hub.follow import Follow
 from hub.hub import Hub
 from hub.tell import offer
 from rooms.ids import SessionId, UserId

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from hub.follow import Follow, Follows
+from hub.delivery import Follow
+from hub.follow import Follows
 from hub.live import Live
 from rooms import departure
 from rooms.ids import SessionId

@@ -5,24 +5,19 @@ store before it passes on anything further, so its sockets see no gap either.
 """
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 import msgpack
-import msgspec
 import structlog
 from redis.exceptions import RedisError
 
-from hub.edge.connection import Connection, Frame
-from hub.edge.fanout import deliver, frame
-from hub.tell import PEOPLE, ROOM
+from hub.delivery import Delivery, Follow
 from rooms.deadlines import next_due_ms
 from rooms.errors import RoomError
-from rooms.ids import ConnectionId, SessionId, UserId
-from rooms.room import OVER, Participant, Room, State
+from rooms.ids import SessionId, UserId
+from rooms.room import OVER, Room, State
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.chat import Chat, Delivered
@@ -30,46 +25,10 @@ from store.redis.rooms import Logged, Outgoing, Rooms
 
 log = structlog.get_logger()
 
-TAIL = 512
-"""Messages a hub keeps in memory, to put back should the store lose its last moments."""
 HEAL_AGAIN_S = 0.5
 
 Open = Callable[[Room, Delivered], Awaitable[bytes | None]]
 """A stored message back into the JSON fragment that was told, if it can still be opened."""
-
-
-@dataclass(eq=False)
-class Follow:
-    """One room, as this hub follows it."""
-
-    session_id: SessionId
-    people: dict[UserId, Participant] = field(default_factory=dict)
-    joined: dict[ConnectionId, Connection] = field(default_factory=dict)
-    state: State = State.REQUESTED
-    rev: int = 0
-    seq: int = 0
-    version: int = 0
-    tail: deque[tuple[Delivered, bytes]] = field(default_factory=lambda: deque(maxlen=TAIL))
-    ready: asyncio.Future[None] | None = None
-    early: list[list[Any]] | None = field(default_factory=list)
-    """What was heard before the room was read, or while a gap is being healed; None while in step."""
-    healing: bool = False
-    heal_again: bool = False
-    due: asyncio.TimerHandle | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-def chat_frame(session_id: SessionId, seq: int, at_ms: int, fragment: bytes) -> Frame:
-    """`chat:message`: the fragment with the place that the store gave it."""
-    return frame(
-        "chat:message",
-        b'{"session_id":"%s","seq":%d,"at_ms":%d,%s}' % (session_id.encode(), seq, at_ms, fragment),
-    )
-
-
-def lost_frame(session_id: SessionId, seq: int) -> Frame:
-    """A message that had a place and is gone."""
-    return frame("chat:message", b'{"session_id":"%s","seq":%d,"lost":true}' % (session_id.encode(), seq))
 
 
 class Follows:
@@ -81,7 +40,8 @@ class Follows:
         rooms: Rooms,
         chat: Chat,
         *,
-        sockets_of: Callable[[UserId], Collection[Connection]],
+        delivery: Delivery,
+        has_socket: Callable[[UserId], bool],
         open_message: Open,
         on_due: Callable[[SessionId], None],
         on_over: Callable[[SessionId], None],
@@ -90,7 +50,8 @@ class Follows:
         self._bus = bus
         self._rooms = rooms
         self._chat = chat
-        self._sockets_of = sockets_of
+        self._delivery = delivery
+        self._has_socket = has_socket
         self._open_message = open_message
         self._on_due = on_due
         self._on_over = on_over
@@ -145,7 +106,7 @@ class Follows:
     def let_go(self, user_id: UserId) -> None:
         """A person has no socket here any more: stop following rooms that nobody here is in."""
         for followed in list(self.by_room.values()):
-            if user_id in followed.people and not any(map(self._sockets_of, followed.people)):
+            if user_id in followed.people and not any(map(self._has_socket, followed.people)):
                 self.unfollow(followed.session_id)
 
     def heal_all(self) -> None:
@@ -186,7 +147,7 @@ class Follows:
 
     def _hear(self, followed: Follow, message: list[Any]) -> None:
         if message[0] == b"t":
-            self._pass_moment(followed, message)
+            self._delivery.moment(followed, message)
         elif followed.early is not None:
             followed.early.append(message)
         elif _first_rev(message) > followed.rev + 1:
@@ -208,7 +169,7 @@ class Follows:
         for rev, event in enumerate(events, first):
             if rev > followed.rev:
                 followed.rev = rev
-                self._pass_event(followed, Outgoing(event[0].decode(), event[1].decode(), event[2]))
+                self._delivery.event(followed, Outgoing(event[0].decode(), event[1].decode(), event[2]))
         if version > followed.version:
             followed.version = version
             self._arm(followed, int(due_ms) if due_ms else None)
@@ -232,28 +193,7 @@ class Follows:
         delivered = Delivered(
             rev, seq, at_ms, id_.decode(), int(no), client_id.decode(), sealed, UserId(sender.decode())
         )
-        self._deliver_chat(followed, delivered, fragment)
-
-    def _deliver_chat(self, followed: Follow, delivered: Delivered, fragment: bytes) -> None:
-        followed.tail.append((delivered, fragment))
-        sent = chat_frame(followed.session_id, delivered.seq, delivered.at_ms, fragment)
-        deliver(sent, followed.joined.values())
-
-    def _pass_event(self, followed: Follow, event: Outgoing) -> None:
-        deliver(frame(event.name, event.body), self._audience(followed, event.audience))
-
-    def _pass_moment(self, followed: Follow, message: list[Any]) -> None:
-        _, audience, name, body, but = message
-        sent = frame(name.decode(), body)
-        told = self._audience(followed, audience.decode())
-        deliver(sent, [c for c in told if but is None or c.user_id != but.decode()])
-
-    def _audience(self, followed: Follow, audience: str) -> list[Connection]:
-        if audience == ROOM:
-            return list(followed.joined.values())
-        if audience == PEOPLE:
-            return [connection for person in followed.people for connection in self._sockets_of(person)]
-        return list(self._sockets_of(UserId(audience.removeprefix("user:"))))
+        self._delivery.chat(followed, delivered, fragment)
 
     # Healing.
 
@@ -305,20 +245,15 @@ class Follows:
         self, followed: Follow, item: Logged | Delivered, fragments: dict[int, bytes | None]
     ) -> None:
         if isinstance(item, Logged):
-            self._pass_event(followed, item.outgoing)
+            self._delivery.event(followed, item.outgoing)
         else:
             followed.seq = item.seq
             fragment = fragments.get(item.seq)
             if fragment is None:
-                deliver(lost_frame(followed.session_id, item.seq), followed.joined.values())
+                self._delivery.lost(followed, item.seq)
             else:
-                self._deliver_chat(followed, item, fragment)
+                self._delivery.chat(followed, item, fragment)
         followed.rev = max(followed.rev, item.rev)
-
-
-def moment(audience: str, name: str, body: msgspec.Struct, *, but: UserId | None = None) -> bytes:
-    """Something that is true for a moment only, as the bus carries it. `but` is not told."""
-    return bytes(msgpack.packb(["t", audience, name, msgspec.json.encode(body), but]))
 
 
 def _first_rev(message: list[Any]) -> int:

@@ -11,8 +11,8 @@ from functools import partial
 import structlog
 from redis.exceptions import RedisError
 
+from hub.delivery import Follow
 from hub.edge.connection import Connection
-from hub.follow import Follow
 from hub.live import Live
 from rooms import departure
 from rooms.departure import Proofs

@@ -6,8 +6,9 @@ a socket whose entry into a room was forgotten is asked to enter again.
 
 import structlog
 
+from hub.delivery import Follow
 from hub.edge.connection import Connection
-from hub.follow import Follow, Follows
+from hub.follow import Follows
 from hub.live import Live
 from rooms.room import Room
 from store.redis.chat import Chat

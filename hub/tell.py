@@ -17,9 +17,18 @@ ROOM = "room"
 """The sockets that are in the room."""
 
 
+USER = "user:"
+INSIDE = "room:"
+
+
 def user(user_id: UserId) -> str:
     """All sockets of one person."""
-    return f"user:{user_id}"
+    return USER + user_id
+
+
+def inside(user_id: UserId) -> str:
+    """One person's sockets that are in the room."""
+    return INSIDE + user_id
 
 
 def tell(room: Room, news: Sequence[News], now_ms: int) -> list[Outgoing]:

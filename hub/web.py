@@ -20,6 +20,7 @@ from hub.app import make_app
 from hub.arrivals import Arrivals
 from hub.chatting import reopened
 from hub.checkpoints import Checkpoints
+from hub.delivery import Delivery
 from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
@@ -88,7 +89,8 @@ class WebProcess:
             self.bus,
             rooms,
             self.chat,
-            sockets_of=self._sockets_of,
+            delivery=Delivery(self._sockets_of),
+            has_socket=lambda user_id: bool(self._sockets_of(user_id)),
             open_message=partial(reopened, stores.keyring),
             on_due=self._due,
             on_over=self.presence.over,

@@ -4,9 +4,9 @@ import uuid_utils
 
 from hub import outbound, wire
 from hub.chatting import fragment, messages
+from hub.delivery import Follow, moment
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
-from hub.follow import Follow, moment
 from hub.hub import Hub
 from hub.tell import ROOM
 from rooms.errors import NotFound, NotInRoom, NotLive

@@ -3,11 +3,11 @@
 import msgspec
 
 from hub import outbound, wire
+from hub.delivery import moment
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
-from hub.follow import moment
 from hub.hub import Hub
-from hub.tell import user
+from hub.tell import inside
 from rooms import media
 from rooms.errors import NotFound, NotInRoom, NotLive
 from rooms.ids import SessionId, UserId
@@ -30,7 +30,7 @@ async def signal(hub: Hub, connection: Connection, body: wire.SignalPeer) -> wir
     if room.participant(UserId(body.to)) is None or body.to == me.user_id:
         raise NotFound
     passed = outbound.PeerSignal(room.id, me.user_id, body.data)
-    await hub.live.rooms.publish(room.id, moment(user(UserId(body.to)), "media:signal", passed))
+    await hub.live.rooms.publish(room.id, moment(inside(UserId(body.to)), "media:signal", passed))
     return wire.Done()
 
 

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from hub import views, wire
 from hub.chatting import messages, told
+from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.events.media import credentials
-from hub.follow import Follow
 from hub.hub import Hub
 from hub.views import meter_view
 from rooms import session

@@ -1,0 +1,98 @@
+"""What a hub keeps of a room that it follows, and how what is heard of the room reaches its sockets."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgpack
+import msgspec
+
+from hub.edge.connection import Connection, Frame
+from hub.edge.fanout import deliver, frame
+from hub.tell import INSIDE, PEOPLE, ROOM, USER
+from rooms.ids import ConnectionId, SessionId, UserId
+from rooms.room import Participant, State
+from store.redis.chat import Delivered
+from store.redis.rooms import Outgoing
+
+TAIL = 512
+"""Messages a hub keeps in memory, to put back should the store lose its last moments."""
+
+
+@dataclass(eq=False)
+class Follow:
+    """One room, as this hub follows it."""
+
+    session_id: SessionId
+    people: dict[UserId, Participant] = field(default_factory=dict)
+    joined: dict[ConnectionId, Connection] = field(default_factory=dict)
+    state: State = State.REQUESTED
+    rev: int = 0
+    seq: int = 0
+    version: int = 0
+    tail: deque[tuple[Delivered, bytes]] = field(default_factory=lambda: deque(maxlen=TAIL))
+    ready: asyncio.Future[None] | None = None
+    early: list[list[Any]] | None = field(default_factory=list)
+    """What was heard before the room was read, or while a gap is being healed; None while in step."""
+    healing: bool = False
+    heal_again: bool = False
+    due: asyncio.TimerHandle | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def chat_frame(session_id: SessionId, seq: int, at_ms: int, fragment: bytes) -> Frame:
+    """`chat:message`: the fragment with the place that the store gave it."""
+    return frame(
+        "chat:message",
+        b'{"session_id":"%s","seq":%d,"at_ms":%d,%s}' % (session_id.encode(), seq, at_ms, fragment),
+    )
+
+
+def lost_frame(session_id: SessionId, seq: int) -> Frame:
+    """A message that had a place and is gone."""
+    return frame("chat:message", b'{"session_id":"%s","seq":%d,"lost":true}' % (session_id.encode(), seq))
+
+
+class Delivery:
+    """From a fact of a room to the sockets it is for. `sockets_of` gives a person's sockets on this hub."""
+
+    def __init__(self, sockets_of: Callable[[UserId], Collection[Connection]]) -> None:
+        self._sockets_of = sockets_of
+
+    def chat(self, followed: Follow, delivered: Delivered, fragment: bytes) -> None:
+        """A message, to everyone in the room. It is remembered for a while."""
+        followed.tail.append((delivered, fragment))
+        sent = chat_frame(followed.session_id, delivered.seq, delivered.at_ms, fragment)
+        deliver(sent, followed.joined.values())
+
+    def lost(self, followed: Follow, seq: int) -> None:
+        """A message that had a place and is gone, to everyone in the room."""
+        deliver(lost_frame(followed.session_id, seq), followed.joined.values())
+
+    def event(self, followed: Follow, event: Outgoing) -> None:
+        """A fact, to whom it concerns."""
+        deliver(frame(event.name, event.body), self._audience(followed, event.audience))
+
+    def moment(self, followed: Follow, message: list[Any]) -> None:
+        """Something that is true for a moment only, as `moment` packed it."""
+        _, audience, name, body, but = message
+        sent = frame(name.decode(), body)
+        told = self._audience(followed, audience.decode())
+        deliver(sent, [c for c in told if but is None or c.user_id != but.decode()])
+
+    def _audience(self, followed: Follow, audience: str) -> Iterable[Connection]:
+        if audience == ROOM:
+            return list(followed.joined.values())
+        if audience == PEOPLE:
+            return [connection for person in followed.people for connection in self._sockets_of(person)]
+        kind, user_id = audience[: len(USER)], UserId(audience[len(USER) :])
+        if kind == INSIDE:
+            return [connection for connection in followed.joined.values() if connection.user_id == user_id]
+        return list(self._sockets_of(user_id))
+
+
+def moment(audience: str, name: str, body: msgspec.Struct, *, but: UserId | None = None) -> bytes:
+    """Something that is true for a moment only, as the bus carries it. `but` is not told."""
+    return bytes(msgpack.packb(["t", audience, name, msgspec.json.encode(body), but]))
