@@ -1,5 +1,7 @@
 """What happens when a person's socket comes, and when it goes."""
 
+from functools import partial
+
 import msgpack
 import msgspec
 
@@ -51,7 +53,7 @@ class Arrivals:
 
     async def _greet(self, connection: Connection) -> None:
         user_id = connection.user_id
-        await self._bus.subscribe(keys.person(user_id), self._hear)
+        await self._bus.subscribe(keys.person(user_id), partial(self._hear, user_id))
         if user_id not in self._sockets:
             # They left while we asked; nobody else would let the channel go.
             self._bus.unsubscribe(keys.person(user_id))
@@ -63,9 +65,13 @@ class Arrivals:
         if loaded is not None and loaded.room.state not in OVER and not connection.closed:
             _tell_where_they_are(connection, loaded.room)
 
-    def _hear(self, message: bytes) -> None:
-        _, session_id = msgpack.unpackb(message)
-        self._hub.spawn("arrivals.attach", lambda: self.attach(SessionId(session_id)))
+    def _hear(self, user_id: UserId, message: bytes) -> None:
+        kind, session_id = msgpack.unpackb(message)
+        if kind == "revoke":
+            theirs = list(self._hub.sockets_of(user_id))
+            self._hub.spawn("arrivals.revoke", lambda: self._hub.identity.drop_revoked(theirs))
+        else:
+            self._hub.spawn("arrivals.attach", lambda: self.attach(SessionId(session_id)))
 
 
 def _tell_where_they_are(connection: Connection, room: Room) -> None:

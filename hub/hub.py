@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.follow import Follows
+from hub.identity import Identity
 from hub.live import Live
 from hub.presence import Presence
 from hub.tasks import Job
@@ -63,7 +63,7 @@ class Hub:
     """One hub process, as its handlers see it."""
 
     here: Incarnation
-    tokens: Tokens
+    identity: Identity
     pool: asyncpg.Pool
     keyring: Keyring
     live: Live

@@ -30,6 +30,7 @@ from hub.events import HANDLERS
 from hub.follow import Follows
 from hub.heartbeat import Heartbeat
 from hub.hub import Hub, Incarnation, Offer, Sizes
+from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
 from hub.metrics import Counted, Metrics
@@ -49,6 +50,7 @@ from store.redis.clock import StoreClock
 from store.redis.directory import Directory
 from store.redis.hubs import Hubs
 from store.redis.people import People
+from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
 
 log = structlog.get_logger()
@@ -103,7 +105,8 @@ class WebProcess:
             now_s=wall_clock.now_s,
             require_aal2=settings.staff_aal == "aal2",
         )
-        self.hub = self._hub(tokens)
+        self.identity = Identity(tokens, Revocations(stores.redis))
+        self.hub = self._hub()
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
         self.arrivals = Arrivals(self.hub, self.bus)
         self.admission = Admission(stores.pool, now_ms=wall_clock.now_ms)
@@ -112,7 +115,7 @@ class WebProcess:
             HANDLERS, self.hub, now_ms=wall_clock.now_ms, handler_limit_s=numbers.handler_limit_s
         )
         self.sockets = Sockets(
-            tokens=tokens,
+            tokens=self.identity,
             dispatch=Counted(dispatch, self.metrics),
             opened=self.arrivals.opened,
             gone=self.arrivals.gone,
@@ -143,11 +146,11 @@ class WebProcess:
         self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
         self.reconcile = Reconcile(self.follows, self.live, self.chat)
 
-    def _hub(self, tokens: Tokens) -> Hub:
+    def _hub(self) -> Hub:
         settings = self.settings
         return Hub(
             here=self.here,
-            tokens=tokens,
+            identity=self.identity,
             pool=self.stores.pool,
             keyring=self.stores.keyring,
             live=self.live,

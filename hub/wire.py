@@ -9,8 +9,9 @@ from rooms.chat import TEXT_MAX
 from rooms.directory import Status
 from rooms.room import HoldStatus, Kind, State
 
-Uuid = Annotated[str, Meta(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", max_length=36)]
-"""A UUID in lower case."""
+UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+Uuid = Annotated[str, Meta(pattern=UUID, max_length=36)]
+"""A UUID in lower case. The length is there because `$` also matches before a final line break."""
 Handle = Annotated[str, Meta(min_length=1, max_length=64)]
 """A name that a client gives to one of its requests, to repeat it safely."""
 FreeText = Annotated[str, Meta(min_length=1, max_length=500)]

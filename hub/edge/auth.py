@@ -51,6 +51,7 @@ class Principal:
     aal: str
     name: str
     email: str
+    issued_at_s: int = 0
 
 
 class Tokens:
@@ -170,6 +171,7 @@ class Tokens:
             aal=aal if isinstance(aal, str) else "",
             name=_display_name(claims.get("user_metadata")),
             email=_short(claims.get("email"), 320),
+            issued_at_s=claims["iat"],
         )
 
 

@@ -5,11 +5,14 @@ A handler gets the hub, the principal and the request, and gives a reply, or a r
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
 
 from hub.edge.auth import UUID, Principal
+from hub.edge.dispatch import malformed
+from hub.edge.strict_json import BadJsonError, strict
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from rooms.ids import Role
@@ -18,6 +21,7 @@ Answered = msgspec.Struct | web.StreamResponse
 Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
 
 PAGE_MAX = 100
+BODY_MAX = 64 * 1024
 PAGE_DEFAULT = 20
 
 
@@ -30,6 +34,8 @@ class Route:
     who: frozenset[Role]
     reply: type[msgspec.Struct]
     handle: Handle
+    body: type[msgspec.Struct] | None = None
+    """What it takes in JSON, if it takes anything."""
 
 
 def table(hub: Hub, routes: Sequence[Route]) -> list[web.RouteDef]:
@@ -51,7 +57,7 @@ def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.S
 
 
 async def _principal(hub: Hub, route: Route, request: web.Request) -> Principal:
-    principal = await hub.tokens.bearer(request)
+    principal = await hub.identity.bearer(request)
     if principal.role not in route.who:
         raise Refused(Code.FORBIDDEN, "This is not for your role.")
     return principal
@@ -73,6 +79,24 @@ def refusal(refused: Refused) -> web.Response:
     body = msgspec.json.encode({"error": wire(refused)})
     status = HTTP_STATUS[refused.code]
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+async def body(request: web.Request, kind: type[T]) -> T:
+    """The request's body as a struct. Raises Refused(bad_request, too_large)."""
+    if (request.content_length or 0) > BODY_MAX:
+        raise Refused(Code.TOO_LARGE, "The body is larger than 64 KiB.")
+    raw = await request.content.read(BODY_MAX + 1)
+    if len(raw) > BODY_MAX or not request.content.at_eof():
+        raise Refused(Code.TOO_LARGE, "The body is larger than 64 KiB.")
+    try:
+        return msgspec.json.decode(strict(raw.decode()), type=kind)
+    except (BadJsonError, UnicodeDecodeError):
+        raise Refused(Code.BAD_REQUEST, "The body is not JSON that we take.") from None
+    except msgspec.ValidationError as error:
+        raise malformed(error) from None
 
 
 def path_id(request: web.Request, name: str) -> str:

@@ -11,7 +11,7 @@ from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import people, sessions
+from hub.routes import people, sessions, sign_in
 from hub.routes.answer import Route
 
 VERSION = "1"
@@ -54,7 +54,7 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        self._openapi = msgspec.json.encode(openapi([*people.ROUTES, *sessions.ROUTES]))
+        self._openapi = msgspec.json.encode(openapi([*people.ROUTES, *sessions.ROUTES, *sign_in.ROUTES]))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
     def routes(self) -> list[web.RouteDef]:
@@ -73,20 +73,24 @@ class Documents:
 def openapi(routes: Iterable[Route]) -> dict[str, Any]:
     """OpenAPI 3.1: paths with their replies, and every refusal."""
     listed = list(routes)
-    schemas, components = msgspec.json.schema_components(
-        [*(route.reply for route in listed), Refusal], ref_template=REF
-    )
+    bodies = [route.body for route in listed if route.body is not None]
+    kinds = [*(route.reply for route in listed), *bodies, Refusal]
+    found, components = msgspec.json.schema_components(kinds, ref_template=REF)
+    schemas = dict(zip(kinds, found, strict=True))
+    refusal = {"description": "Refused", **_content(schemas[Refusal])}
     paths: dict[str, dict[str, Any]] = {}
-    refusal = {"description": "Refused", "content": {"application/json": {"schema": schemas[-1]}}}
-    for route, schema in zip(listed, schemas[:-1], strict=True):
-        paths.setdefault(route.path, {})[route.method.lower()] = {
+    for route in listed:
+        operation: dict[str, Any] = {
             "summary": _summary(route.handle),
             "parameters": _parameters(route.path),
             "responses": {
-                "200": {"description": "Done", "content": {"application/json": {"schema": schema}}},
+                "200": {"description": "Done", **_content(schemas[route.reply])},
                 **{str(status): refusal for status in sorted({*HTTP_STATUS.values()})},
             },
         }
+        if route.body is not None:
+            operation["requestBody"] = {"required": True, **_content(schemas[route.body])}
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Allinya session hub", "version": VERSION},
@@ -128,6 +132,10 @@ def asyncapi(handlers: dict[str, Event[Hub]]) -> dict[str, Any]:
         "operations": operations,
         "components": {"schemas": components},
     }
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
 
 
 def _operation(action: str, message: str) -> dict[str, Any]:

@@ -87,6 +87,11 @@ def online(user_id: UserId) -> str:
     return f"online:{{u:{user_id}}}"
 
 
+def revoked(user_id: UserId) -> str:
+    """Hash: sign-in, or * for every one -> since when, and which one is excepted."""
+    return f"revoked:{{u:{user_id}}}"
+
+
 def request(user_id: UserId, request_id: str) -> str:
     """The session that a guest's request_id made."""
     return f"request:{{u:{user_id}}}:{request_id}"

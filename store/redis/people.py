@@ -110,8 +110,9 @@ class People:
     async def first_request(self, user_id: UserId, request_id: str, session_id: SessionId) -> SessionId:
         """Bind a request_id to a session, once. Gives the session it is bound to."""
         key = keys.request(user_id, request_id)
-        bound = await command(self._redis, "SET", key, session_id, "NX", "GET", "EX", REQUEST_KEPT_S)
-        return SessionId(bound.decode()) if bound else session_id
+        # By the client's own method: a bare SET's answer is read as yes or no, and the id would be lost.
+        bound = await self._redis.set(key, session_id, nx=True, get=True, ex=REQUEST_KEPT_S)
+        return SessionId(bound.decode()) if isinstance(bound, bytes) else session_id
 
     async def forget_request(self, user_id: UserId, request_id: str) -> None:
         """The request had no effect; the same request_id may try again."""
