@@ -100,6 +100,11 @@ class Checkpoints:
         return departure.drop(room, everyone, reason="store_lost", now_ms=now_ms).room
 
 
+def checkpoint(room: Room, epoch: str) -> Checkpoint:
+    """A room that was just requested: nobody has been in it, so nothing needs a proof."""
+    return Checkpoint(room.id, room.version, epoch, room.clock_ms, 0, encode_room(room))
+
+
 def _stored(delivered: Delivered) -> StoredMessage:
     return StoredMessage(
         delivered.seq,

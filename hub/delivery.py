@@ -12,6 +12,7 @@ import msgspec
 from hub.edge.connection import Connection, Frame
 from hub.edge.fanout import deliver, frame
 from hub.tell import INSIDE, PEOPLE, ROOM, USER
+from rooms.departure import Proofs
 from rooms.ids import ConnectionId, SessionId, UserId
 from rooms.room import Participant, State
 from store.redis.chat import Delivered
@@ -39,6 +40,8 @@ class Follow:
     healing: bool = False
     heal_again: bool = False
     due: asyncio.TimerHandle | None = None
+    heard_at_end: Proofs = field(default_factory=dict)
+    """When this hub's sockets were last heard as the session ended, should the store forget the end."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 

@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 
 from hub.delivery import Delivery, Follow
 from rooms.deadlines import next_due_ms
+from rooms.departure import Proofs
 from rooms.errors import RoomError
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State
@@ -44,7 +45,7 @@ class Follows:
         has_socket: Callable[[UserId], bool],
         open_message: Open,
         on_due: Callable[[SessionId], None],
-        on_over: Callable[[SessionId], None],
+        on_over: Callable[[SessionId], Proofs],
         delay_s: Callable[[int], float],
     ) -> None:
         self._bus = bus
@@ -181,7 +182,7 @@ class Follows:
         if state not in OVER:
             return
         followed.joined.clear()
-        self._on_over(followed.session_id)
+        followed.heard_at_end = {**followed.heard_at_end, **self._on_over(followed.session_id)}
         if state is not State.ENDED:
             self.unfollow(followed.session_id)
 

@@ -5,12 +5,12 @@ everything it holds is stale: it drops its sockets and begins anew under another
 """
 
 import time
-from collections.abc import Awaitable, Callable
 
 import structlog
 from redis.exceptions import RedisError
 
 from hub.hub import Incarnation
+from hub.losses import Losses
 from hub.presence import Presence
 from store.redis.clock import StoreClock
 from store.redis.hubs import Hubs
@@ -19,27 +19,16 @@ log = structlog.get_logger()
 
 
 class Heartbeat:
-    """Beats once a second. `fenced` is called when this incarnation is over, `store_lost` with the epoch
-    that the store has (None: none at all) when it is not the one this hub knows.
-    """
+    """Beats once a second. What its answers reveal to be lost is `losses`' business."""
 
     def __init__(
-        self,
-        hubs: Hubs,
-        here: Incarnation,
-        presence: Presence,
-        clock: StoreClock,
-        *,
-        fenced: Callable[[], Awaitable[None]],
-        store_lost: Callable[[str | None], Awaitable[None]],
+        self, hubs: Hubs, here: Incarnation, presence: Presence, clock: StoreClock, losses: Losses
     ) -> None:
         self._hubs = hubs
         self._here = here
         self._presence = presence
         self._clock = clock
-        self._fenced = fenced
-        self._store_lost = store_lost
-        self.epoch: str | None = None
+        self._losses = losses
 
     async def run_once(self) -> int:
         """One beat. Gives how many sockets it spoke for."""
@@ -54,8 +43,8 @@ class Heartbeat:
         self._clock.read(beat.now_ms, arrived_s=time.monotonic())
         if beat.swept:
             log.warning("hub.fenced", hub=self._here())
-            await self._fenced()
-        elif self.epoch is not None and beat.epoch != self.epoch:
-            log.error("store.lost", had=self.epoch, found=beat.epoch)
-            await self._store_lost(beat.epoch)
+            await self._losses.fenced()
+        elif beat.epoch != self._losses.epoch:
+            log.error("store.lost", had=self._losses.epoch, found=beat.epoch)
+            await self._losses.store_lost(beat.epoch)
         return len(news)

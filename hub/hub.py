@@ -12,6 +12,7 @@ from hub.live import Live
 from hub.presence import Presence
 from hub.tasks import Job
 from hub.watchers import Watchers
+from rooms.errors import InDoubt
 from rooms.ids import HubId, UserId
 from rooms.media import AgoraApp
 from rooms.room import Limits
@@ -22,13 +23,24 @@ from store.redis.people import People
 
 
 class Incarnation:
-    """Which start of the hub this is. A fenced hub begins anew under another id."""
+    """Which start of the hub this is. A fenced hub begins anew under another id.
+
+    While the store was away and what it still knows is not compared yet, the hub is `in_doubt`: it writes
+    nothing that would take the place of what may have to be put back.
+    """
 
     def __init__(self, first: HubId) -> None:
         self.id = first
+        self.in_doubt = False
 
     def __call__(self) -> HubId:
         """The id right now."""
+        return self.id
+
+    def writing(self) -> HubId:
+        """The id, for a write. Raises InDoubt."""
+        if self.in_doubt:
+            raise InDoubt
         return self.id
 
 
@@ -78,5 +90,6 @@ class Hub:
     agora: AgoraApp | None
     media_longest_ms: int
     now_ms: Callable[[], int]
+    epoch: Callable[[], str]
     sockets_of: Callable[[UserId], Collection[Connection]]
     spawn: Callable[[str, Job], None]

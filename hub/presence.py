@@ -16,7 +16,7 @@ from hub.edge.connection import Connection
 from hub.live import Live
 from rooms import departure
 from rooms.departure import Proofs
-from rooms.errors import Fenced, NotFound, RoomError
+from rooms.errors import Fenced, InDoubt, NotFound, RoomError
 from rooms.ids import ConnectionId, SessionId
 from rooms.news import Change
 from rooms.room import Room
@@ -63,10 +63,24 @@ class Presence:
             if followed is not None:
                 followed.joined.pop(connection.id, None)
 
-    def over(self, session_id: SessionId) -> None:
-        """The session is over: nobody is in its room, and nothing of it needs recording."""
-        for connection_id in [id_ for id_, (_, rooms) in self._inside.items() if session_id in rooms]:
+    def holds(self, session_id: SessionId, connection_id: ConnectionId) -> bool:
+        """Whether the socket is in the room, or its going is still to be recorded."""
+        inside = self._inside.get(connection_id)
+        return (inside is not None and session_id in inside[1]) or (
+            session_id,
+            connection_id,
+        ) in self._leaving
+
+    def over(self, session_id: SessionId) -> Proofs:
+        """The session is over: nobody is in its room any more. Gives when each socket was last heard."""
+        inside = {
+            id_: self._clock.at_ms(connection.heard_s)
+            for id_, (connection, rooms) in self._inside.items()
+            if session_id in rooms
+        }
+        for connection_id in inside:
             self._forget(session_id, connection_id)
+        return inside
 
     def owe(self, session_id: SessionId, connection: Connection) -> None:
         """The socket went while its entry was being committed: take the entry back."""
@@ -102,7 +116,7 @@ class Presence:
             decide = partial(_drop, connection_id=connection_id, heard_ms=heard_ms)
             try:
                 await live.change(session_id, decide)
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, InDoubt) as error:
                 log.warning("presence.departure_unrecorded", error=type(error).__name__)
                 break
             except (NotFound, Fenced):

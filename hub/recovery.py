@@ -13,7 +13,7 @@ import structlog
 import uuid_utils
 
 from rooms.room import OVER, Room
-from store.postgres import checkpoints, epochs, sessions, transcript
+from store.postgres import checkpoints, epochs, operations, sessions, transcript
 from store.records import Checkpoint, Epoch, StoredMessage
 from store.redis.chat import Chat, Delivered
 from store.redis.directory import Directory
@@ -111,6 +111,7 @@ class Recovery:
         if restored:
             known = [_delivered(room, message) for message in kept if not message.lost]
             await self._chat.restore(seen.session_id, known, rev=len(kept), head_seq=len(kept))
+            await operations.apply_again(self._pool, room.id)
             await self._hold_again(room)
         return restored
 

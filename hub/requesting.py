@@ -13,6 +13,7 @@ import uuid_utils
 
 from billing import holds, money, requests
 from hub import views, wire
+from hub.checkpoints import checkpoint
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -152,7 +153,12 @@ async def _record(hub: Hub, room: Room, card: Card | None) -> None:
         )
     try:
         await session_records.insert_request(
-            hub.pool, room, environment=hub.offer.environment, hold=hold, now_ms=hub.now_ms()
+            hub.pool,
+            room,
+            environment=hub.offer.environment,
+            hold=hold,
+            seen=checkpoint(room, hub.epoch()),
+            now_ms=hub.now_ms(),
         )
     except BaseException:
         await hub.live.change(room.id, partial(session.cancel, who=room.guests[0].user_id))

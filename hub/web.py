@@ -12,6 +12,7 @@ from functools import partial
 import structlog
 import uuid_utils
 from aiohttp import ClientSession, web
+from redis.exceptions import RedisError
 
 from config.settings import Settings
 from hub import lifespan, wall_clock
@@ -25,7 +26,6 @@ from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
 from hub.edge.sockets import Sockets
-from hub.errors import Code, Refused
 from hub.events import HANDLERS
 from hub.follow import Follows
 from hub.heartbeat import Heartbeat
@@ -33,6 +33,7 @@ from hub.hub import Hub, Incarnation, Offer, Sizes
 from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
+from hub.losses import Losses
 from hub.metrics import Counted, Metrics
 from hub.presence import Presence
 from hub.reconcile import Reconcile
@@ -42,7 +43,9 @@ from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
 from hub.workers.sweep import Deadlines, LostHubs, Standings
+from rooms.errors import InDoubt, RoomError
 from rooms.ids import HubId, SessionId, UserId
+from store.postgres import sessions
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.chat import Chat
@@ -60,6 +63,7 @@ CAP_MINUTES = 120
 DIRECTORY_PAGE = 200
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
+RECONCILE_AGAIN_S = 0.5
 
 
 class WebProcess:
@@ -77,7 +81,7 @@ class WebProcess:
         self.people = People(stores.redis)
         self.directory = Directory(stores.redis)
         self.chat = Chat(stores.redis, **_pace(settings))
-        rooms = Rooms(stores.redis, hub=self.here, tell=tell)
+        rooms = Rooms(stores.redis, hub=self.here.writing, tell=tell, absent=self._absent)
         self.live = Live(
             rooms,
             self.people,
@@ -86,7 +90,7 @@ class WebProcess:
             heard_elsewhere=self.hubs.proofs,
             here=self.here,
         )
-        self.bus = Bus(stores.redis, on_restored=self._bus_restored)
+        self.bus = Bus(stores.redis, on_restored=self._bus_restored, on_lost=self._bus_lost)
         self.follows = Follows(
             self.bus,
             rooms,
@@ -135,16 +139,27 @@ class WebProcess:
             self.directory,
             now_ms=wall_clock.now_ms,
         )
-        self.heartbeat = Heartbeat(
-            self.hubs,
+        self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
+        self.losses = Losses(
             self.here,
             self.presence,
-            self.clock,
-            fenced=self._begin_anew,
-            store_lost=self._store_lost,
+            self.watchers,
+            self.follows,
+            self.checkpoints,
+            self.recovery,
+            self.admission,
+            drop_all=self.sockets.drop_all,
         )
-        self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
-        self.reconcile = Reconcile(self.follows, self.live, self.chat)
+        self.heartbeat = Heartbeat(self.hubs, self.here, self.presence, self.clock, self.losses)
+        self.reconcile = Reconcile(
+            self.here,
+            self.follows,
+            self.presence,
+            self.live,
+            self.chat,
+            touched=self.hubs.rooms_of,
+            recorded=partial(sessions.state, stores.pool),
+        )
 
     def _hub(self) -> Hub:
         settings = self.settings
@@ -177,6 +192,7 @@ class WebProcess:
             agora=agora_app(settings),
             media_longest_ms=settings.agora_token_s * 1000,
             now_ms=wall_clock.now_ms,
+            epoch=self._epoch,
             sockets_of=self._sockets_of,
             spawn=self.tasks.spawn,
         )
@@ -185,7 +201,7 @@ class WebProcess:
 
     async def start(self) -> None:
         """Ready for people: the store is heard, its time is known, and the duties run."""
-        self.heartbeat.epoch = await self.recovery.ensure()
+        await self.losses.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
         await self.heartbeat.run_once()
@@ -230,7 +246,7 @@ class WebProcess:
         return lost + await self.presence.record_departures(self.live)
 
     async def _checkpoint(self) -> int:
-        return await self.checkpoints.run_once(self.heartbeat.epoch) if self.heartbeat.epoch else 0
+        return await self.checkpoints.run_once(self.losses.epoch) if self.losses.epoch else 0
 
     def _lost_hubs(self) -> LostHubs:
         return LostHubs(
@@ -245,41 +261,38 @@ class WebProcess:
         # and the sweep comes again. A little late is cheaper than twice.
         return max(0.0, (due_ms - self.clock.at_ms(time.monotonic())) / 1000) + 0.005
 
+    def _epoch(self) -> str:
+        if self.losses.epoch is None:
+            raise InDoubt
+        return self.losses.epoch
+
     def _sockets_of(self, user_id: UserId) -> Collection[Connection]:
         return self.sockets.of(user_id)
 
     def _count_rooms(self) -> int:
         return len(self.follows.by_room)
 
-    # When something was lost.
+    def _bus_lost(self) -> None:
+        self.here.in_doubt = True
 
     def _bus_restored(self) -> None:
         log.warning("bus.restored")
-        self.tasks.spawn("bus.reconcile", self.reconcile.run_once)
+        self.tasks.spawn("bus.reconcile", self._reconcile)
 
-    async def _begin_anew(self) -> None:
-        """The hub was taken for dead, and its meters are closed: nothing that it holds is true any more."""
-        self._let_everyone_go("fenced")
-        self.here.id = HubId(str(uuid_utils.uuid7()))
-        log.warning("hub.began_anew", hub=self.here())
+    async def _reconcile(self) -> None:
+        """First whether the store still has its data; then what of its last moments is missing."""
+        while self.here.in_doubt:
+            try:
+                await self.heartbeat.run_once()
+                await self.reconcile.run_once()
+            except (RedisError, OSError, RoomError) as error:
+                log.warning("bus.reconcile_failed", error=type(error).__name__)
+                await asyncio.sleep(RECONCILE_AGAIN_S)
 
-    async def _store_lost(self, found: str | None) -> None:
-        """The store's data is gone or not ours. What this hub remembers is saved; everyone comes again."""
-        recorded = await self.recovery.is_ready(found)
-        self.admission.closed = Refused(Code.UNAVAILABLE, "The hub is recovering; try again in a moment.")
-        try:
-            if not recorded:
-                await self.checkpoints.save_tails()
-            self._let_everyone_go("store_lost")
-            self.heartbeat.epoch = await self.recovery.ensure()
-        finally:
-            self.admission.closed = None
-
-    def _let_everyone_go(self, reason: str) -> None:
-        self.sockets.drop_all(reason)
-        self.presence.forget_all()
-        self.watchers.forget_all()
-        self.follows.forget_all()
+    async def _absent(self) -> None:
+        """A room is not there. If the store is not the one we know, that says nothing: it is in doubt."""
+        if self.losses.epoch is not None and await self.hubs.epoch() != self.losses.epoch:
+            raise InDoubt
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

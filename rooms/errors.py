@@ -76,6 +76,12 @@ class ChangedTooOften(RoomError):
     code = "unavailable"
 
 
+class InDoubt(RoomError):
+    """The live store was away just now; try again in a moment."""
+
+    code = "unavailable"
+
+
 class Fenced(RoomError):
     """The hub was away for too long and starts anew; connect again."""
 

@@ -33,7 +33,7 @@ async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Se
         sealed=hub.keyring.seal(key, message_aad(message_id), text.encode()),
         fragment=fragment(message_id, me, text, body.client_id),
     )
-    place = await hub.chat.append(said, hub.here())
+    place = await hub.chat.append(said, hub.here.writing())
     return wire.Sent(place.id, place.seq, place.at_ms, "sent")
 
 

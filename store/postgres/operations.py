@@ -102,6 +102,11 @@ async def applied(db: Db, operation_id: int, *, outcome: Outcome, now_ms: int) -
     await db.execute(SQL["applied"], operation_id, outcome, now_ms)
 
 
+async def apply_again(db: Db, session_id: SessionId) -> None:
+    """The room was rebuilt from an earlier moment: what came of its holds has to reach it once more."""
+    await db.execute(SQL["apply_again"], session_id)
+
+
 async def operation(db: Db, operation_id: int) -> Operation | None:
     """One operation."""
     return one(await db.fetchrow(SQL["operation"], operation_id), Operation)

@@ -5,21 +5,32 @@ import asyncpg
 from billing.payment import Wanted
 from rooms.ids import SessionId, UserId
 from rooms.room import Room, State
-from store.postgres import operations
+from store.postgres import checkpoints, operations
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
-from store.records import SessionRecord
+from store.records import Checkpoint, SessionRecord
 
 SQL = statements("sessions")
 
 
 async def insert_request(
-    pool: asyncpg.Pool, room: Room, *, environment: str, hold: Wanted | None, now_ms: int
+    pool: asyncpg.Pool,
+    room: Room,
+    *,
+    environment: str,
+    hold: Wanted | None,
+    seen: Checkpoint | None = None,
+    now_ms: int,
 ) -> None:
-    """Put a new session on record together with the hold it needs. Repeated, it changes nothing."""
+    """Put a new session on record together with the hold it needs. Repeated, it changes nothing.
+
+    With its first checkpoint, `seen`, it outlives the loss of the live store from its first moment.
+    """
     async with pool.acquire() as connection, connection.transaction():
         await save_session(connection, room)
+        if seen is not None:
+            await checkpoints.save(connection, [seen])
         if hold is not None:
             guest = room.guests[0]
             await operations.insert_operations(

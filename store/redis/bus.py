@@ -26,14 +26,18 @@ Hear = Callable[[bytes], None]
 class Bus:
     """Subscriptions to sharded channels. One handler a channel."""
 
-    def __init__(self, redis: Redis, *, on_restored: Callable[[], None]) -> None:
+    def __init__(
+        self, redis: Redis, *, on_restored: Callable[[], None], on_lost: Callable[[], None] = lambda: None
+    ) -> None:
         self._redis = redis
+        self._on_lost = on_lost
         self._on_restored = on_restored
         self._handlers: dict[bytes, Hear] = {}
         self._confirmed: dict[bytes, asyncio.Future[None]] = {}
         self._wanted: list[tuple[str, bytes]] = []
         self._connection: Connection | None = None
         self._flushing = False
+        self._restoring = False
         self._heard_s = 0.0
         self.connected = asyncio.Event()
 
@@ -47,6 +51,8 @@ class Bus:
                     await self._hear(lost)
             finally:
                 ping.cancel()
+                # In the turn in which the loss is noticed: nothing may be written as if nothing had happened.
+                self._on_lost()
                 await self._close()
             lost = True
             await asyncio.sleep(RETRY_S)
@@ -82,8 +88,9 @@ class Bus:
         self._wanted = []
         self._write(connection.pack_commands([("SSUBSCRIBE", name) for name in self._handlers]))
         self.connected.set()
-        if lost:
-            self._on_restored()
+        # Answered after all that was asked for: from then on nothing is missed.
+        self._restoring = lost
+        self._write(connection.pack_command("PING"))
         while True:
             self._take(await connection.read_response(timeout=math.inf, disconnect_on_error=False))
 
@@ -106,7 +113,10 @@ class Bus:
     def _take(self, message: Any) -> None:
         self._heard_s = time.monotonic()
         kind, name = message[0], message[1]
-        if kind == b"smessage":
+        if kind == b"pong" and self._restoring:
+            self._restoring = False
+            self._on_restored()
+        elif kind == b"smessage":
             hear = self._handlers.get(name)
             if hear is not None:
                 hear(message[2])

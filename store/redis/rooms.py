@@ -1,6 +1,6 @@
 """Rooms: load one, decide, commit. Whoever commits on the version they read wins; the others decide again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -67,17 +67,31 @@ Tell = Callable[[Room, Sequence[News], int], list[Outgoing]]
 
 
 class Rooms:
-    """All rooms, as one hub or worker sees and changes them."""
+    """All rooms, as one hub or worker sees and changes them.
 
-    def __init__(self, redis: Redis, *, hub: Callable[[], HubId], tell: Tell) -> None:
+    `hub` names who writes, or raises when nothing may be written. `absent` is asked before a room is said not
+    to exist, and raises when the store has lost it.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        *,
+        hub: Callable[[], HubId],
+        tell: Tell,
+        absent: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._redis = redis
         self._hub = hub
         self._tell = tell
+        self._absent = absent
 
     async def load(self, session_id: SessionId) -> Loaded | None:
         """The room, or None when the store has none of this id."""
         now_ms, blob, version, rev, seq = await _load.run(self._redis, [keys.room(session_id)], [])
         if not blob:
+            if self._absent is not None:
+                await self._absent()
             return None
         return Loaded(replace(_decode(blob), version=version), now_ms, rev, seq)
 

@@ -49,6 +49,16 @@ class SettlementQueue:
     async def take(self, limit: int = 50) -> list[Entry]:
         """New entries, and those that dead workers left."""
         await self._make_groups()
+        try:
+            return await self._take(limit)
+        except ResponseError as error:
+            if "NOGROUP" not in str(error):
+                raise
+            # The store lost its groups along with its data; they are made anew at the next look.
+            self._ready = False
+            return []
+
+    async def _take(self, limit: int) -> list[Entry]:
         entries = await self._new(limit)
         if entries or self._monotonic_s() - self._looked_s < LOOK_FOR_LEFT_S:
             return entries
@@ -74,23 +84,18 @@ class SettlementQueue:
         found: list[Entry] = []
         for bucket in filled:
             key = keys.settlements(bucket)
-            try:
-                answer = await command(
-                    self._redis,
-                    "XREADGROUP",
-                    "GROUP",
-                    GROUP,
-                    self._consumer,
-                    "COUNT",
-                    limit,
-                    "STREAMS",
-                    key,
-                    ">",
-                )
-            except ResponseError:
-                # The store lost its groups along with its data: make them anew before the next look.
-                self._ready = False
-                raise
+            answer = await command(
+                self._redis,
+                "XREADGROUP",
+                "GROUP",
+                GROUP,
+                self._consumer,
+                "COUNT",
+                limit,
+                "STREAMS",
+                key,
+                ">",
+            )
             for _, entries in answer:
                 found += [_entry(token, fields) for token, fields in entries]
             if len(found) >= limit:

@@ -47,6 +47,11 @@ select * from payment_ops where applied_at_ms is null and outcome is not null an
 -- $1 id, $2 outcome as it was applied, $3 now_ms. A newer outcome stays unapplied.
 update payment_ops set applied_at_ms = $3 where id = $1 and outcome = $2 and applied_at_ms is null
 
+-- name: apply_again
+-- $1 session_id. Rooms count each hold once, so nothing happens to one that knows of it already.
+update payment_ops set applied_at_ms = null
+where session_id = $1 and kind = 'hold' and state in ('succeeded', 'failed') and applied_at_ms is not null
+
 -- name: operation
 -- $1 id
 select * from payment_ops where id = $1
