@@ -18,6 +18,9 @@ ANSWER_S = 4.0
 DIAL_S = 3.0
 PAUSE_S = 0.1
 
+PASSING = frozenset({"unavailable", "rate_limited", "draining"})
+"""Answers after which the same request is worth repeating at once."""
+
 Body = dict[str, Any]
 
 
@@ -162,6 +165,10 @@ class Caller:
         """The highest `seq` up to which nothing is missing."""
         return next(seq - 1 for seq in itertools.count(1) if seq not in self.heard)
 
+    async def has_heard(self, head: int) -> None:
+        """Wait until everything up to a `seq` was heard."""
+        await until(lambda: self.complete_to >= head, f"{self.id} heard everything up to {head}")
+
     async def ask(self, event: str, body: Body, *, inside: bool = False) -> Body:
         """Ask until it is answered, over as many lines as it takes. Raises RefusedEvent for a final no."""
         async with asyncio.timeout(PATIENCE_S):
@@ -203,7 +210,7 @@ class Caller:
             # The hub does not know this socket in the room: enter anew. A room that is being rebuilt is
             # not found for a moment.
             self._inside = False
-        elif not error["retryable"]:
+        elif code not in PASSING:
             raise RefusedEvent(error)
 
     async def _call(self, event: str, body: Body) -> Body | None:

@@ -34,5 +34,3 @@ async def test_postgres_is_away_while_a_session_ends(stack: Stack) -> None:
         await asyncio.sleep(1.0)
         await asyncio.to_thread(server.start)
         await playing.settled_once()
-
-

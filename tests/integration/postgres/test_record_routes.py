@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from billing.settlement import held, settle
 from hub.edge.auth import Tokens
 from hub.hub import Hub
+from hub.identity import Identity
 from hub.live import Live
 from hub.routes import people as people_routes
 from hub.routes import sessions as session_routes
@@ -29,6 +30,7 @@ from store.redis.chat import Chat
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
 from store.redis.people import People
+from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
 from tests.integration.postgres.scene import ENVIRONMENT, MINUTE, T0, Scene, ended_scene, practise, someone
 
@@ -64,7 +66,8 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
         )  # fmt: skip
         live = Live(rooms, people, directory, heard_here=lambda _: {}, heard_elsewhere=unheard, here=here)
         parts = {
-            "tokens": tokens, "pool": pool, "live": live, "people": people, "directory": directory,
+            "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live, "people": people,
+            "directory": directory,
             "keyring": Keyring(bytes(32), pool, now_ms=lambda: T0), "now_ms": lambda: T0,
             "chat": Chat(redis, interval_ms=0, burst=1_000),
         }  # fmt: skip

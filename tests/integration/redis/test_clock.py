@@ -12,9 +12,7 @@ from store.redis.hubs import Hubs
 from tests.integration.redis.scene import HUB, rooms_of
 
 # A reading is made at some moment of the store, and its answer arrives a while later.
-READINGS = st.lists(
-    st.tuples(st.floats(0, 10_000), st.floats(0, 5)), min_size=1, max_size=KEPT
-)
+READINGS = st.lists(st.tuples(st.floats(0, 10_000), st.floats(0, 5)), min_size=1, max_size=KEPT)
 
 
 @given(readings=READINGS, offset_s=st.floats(-1e6, 1e6), later_s=st.floats(0, 100))

@@ -97,8 +97,8 @@ async def test_a_silent_hub_is_closed_at_its_proofs_and_can_write_no_more(redis:
     await enter(rooms, room.id, HOST, HOST_SOCKET)
     since_ms = (await enter(rooms, room.id, GUEST, GUEST_SOCKET)).now_ms
     heard = {GUEST_SOCKET: since_ms + 40, HOST_SOCKET: since_ms + 10**9}
-    while (beat := await hubs.beat(HUB, heard)).now_ms < since_ms + 50:
-        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    beat = await hubs.beat(HUB, heard)
     clock = iter([0.0, 4.9, 5.0])
     sweep = lost_hubs(redis, clock.__next__)
     assert [await sweep.run_once() for _ in range(3)] == [0, 0, 1]

@@ -1,4 +1,4 @@
-"""Rooms in the real store: whoever commits on the version they read wins, and everything follows in one step."""
+"""Rooms in the real store: who commits on the version they read wins, and all else follows in that step."""
 
 import asyncio
 from functools import partial
@@ -43,7 +43,7 @@ async def revs(redis: Redis, room: Room) -> list[int]:
 
 async def entries(redis: Redis, room: Room) -> list[Any]:
     """What waits to be put on record, of the room's bucket."""
-    return list(await redis.xrange(keys.settlements(keys.bucket(room.id))))
+    return list(await redis.xrange(keys.settlements(keys.bucket(room.id))) or [])
 
 
 async def test_a_room_is_loaded_as_it_was_made(redis: Redis) -> None:
@@ -151,7 +151,9 @@ async def test_what_is_told_is_numbered_without_a_gap_and_published_in_that_orde
     logged = await rooms.log_since(room.id, 0)
     assert [entry.rev for entry in logged] == list(range(1, len(logged) + 1))
     published = [
-        (first + place, name) for _, first, _, _, _, events in heard for place, (_, name, _) in enumerate(events)
+        (first + place, name)
+        for _, first, _, _, _, events in heard
+        for place, (_, name, _) in enumerate(events)
     ]
     before = [entry for entry in logged if entry.rev < published[0][0]]
     assert published == [(entry.rev, entry.outgoing.name) for entry in logged[len(before) :]]
@@ -173,7 +175,7 @@ async def test_a_deadline_is_set_with_the_change_that_brings_it_and_goes_with_th
         partial(session.leave, connection=ConnectionId("g")),
         partial(session.end, who=HOST, proofs={}),
     ):
-        after = (await rooms.change(room.id, step)).room  # type: ignore[arg-type]
+        after = (await rooms.change(room.id, step)).room
         due_ms = next_due_ms(after)
         kept = await redis.zscore(keys.due(keys.bucket(room.id)), room.id)
         assert kept == due_ms

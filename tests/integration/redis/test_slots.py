@@ -1,6 +1,6 @@
-"""Against a server in cluster mode, which itself refuses a script that touches two slots or an undeclared key."""
+"""Against a server in cluster mode: it refuses a script that touches two slots or a key it did not name."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -41,16 +41,17 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def _ready(client: "blocking.Redis") -> bool:
+    ask: Callable[..., bytes] = client.execute_command  # The client has no types here.
     try:
-        if b"cluster_slots_assigned:0" in client.execute_command("CLUSTER", "INFO"):
-            client.execute_command("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
-        return b"cluster_state:ok" in client.execute_command("CLUSTER", "INFO")
+        if b"cluster_slots_assigned:0" in ask("CLUSTER", "INFO"):
+            ask("CLUSTER", "ADDSLOTSRANGE", 0, SLOTS - 1)
+        return b"cluster_state:ok" in ask("CLUSTER", "INFO")
     except blocking.ConnectionError:
         return False
 
 
 @pytest.fixture
-async def clustered(cluster: str) -> Iterator[Redis]:
+async def clustered(cluster: str) -> AsyncIterator[Redis]:
     """A client of the node."""
     client = connect(cluster)
     yield client
