@@ -71,7 +71,15 @@ class Arrivals:
             theirs = list(self._hub.sockets_of(user_id))
             self._hub.spawn("arrivals.revoke", lambda: self._hub.identity.drop_revoked(theirs))
         else:
-            self._hub.spawn("arrivals.attach", lambda: self.attach(SessionId(session_id)))
+            self._hub.spawn("arrivals.attach", lambda: self._join(user_id, SessionId(session_id)))
+
+    async def _join(self, user_id: UserId, session_id: SessionId) -> None:
+        """A person here is in a new session. If it rang before this hub listened, it is told now."""
+        followed = await self.attach(session_id)
+        if followed is None or followed.begun is None or followed.begun.offered_at_ms is None:
+            return
+        for connection in list(self._hub.sockets_of(user_id)):
+            _tell_where_they_are(connection, followed.begun)
 
 
 def _tell_where_they_are(connection: Connection, room: Room) -> None:

@@ -14,7 +14,7 @@ from hub.edge.fanout import deliver, frame
 from hub.tell import INSIDE, PEOPLE, ROOM, USER
 from rooms.departure import Proofs
 from rooms.ids import ConnectionId, SessionId, UserId
-from rooms.room import Participant, State
+from rooms.room import Participant, Room, State
 from store.redis.chat import Delivered
 from store.redis.rooms import Outgoing
 
@@ -27,6 +27,8 @@ class Follow:
     """One room, as this hub follows it."""
 
     session_id: SessionId
+    begun: Room | None = None
+    """The room as it was when this hub began to hear it: what was told before went past its people."""
     people: dict[UserId, Participant] = field(default_factory=dict)
     joined: dict[ConnectionId, Connection] = field(default_factory=dict)
     state: State = State.REQUESTED

@@ -62,10 +62,11 @@ class Follows:
 
     async def follow(self, session_id: SessionId) -> Follow | None:
         """Hear a room from now on. None when there is no such room."""
-        known = self.by_room.get(session_id)
-        if known is not None and known.ready is not None:
+        while (known := self.by_room.get(session_id)) is not None and known.ready is not None:
             await asyncio.shield(known.ready)
-            return known if session_id in self.by_room else None
+            if self.by_room.get(session_id) is known:
+                return known
+            # Whoever asked first asked before the room was there. It may be there by now.
         followed = Follow(session_id, ready=asyncio.get_running_loop().create_future())
         self.by_room[session_id] = followed
         try:
@@ -78,6 +79,7 @@ class Follows:
             self.unfollow(session_id)
             return None
         followed.rev, followed.seq = loaded.rev, loaded.seq
+        followed.begun = loaded.room
         self._see(followed, loaded.room)
         self._catch_up(followed)
         if followed.ready is not None and not followed.ready.done():

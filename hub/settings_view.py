@@ -6,6 +6,9 @@ from rooms.limits import Rate
 from rooms.media import AgoraApp
 from rooms.room import Limits
 
+LIFTED = Rate(per_s=1_000_000, burst=1_000_000)
+"""A rate that no socket reaches."""
+
 
 def session_limits(settings: Settings) -> Limits:
     """The times that bind a session, fixed with it when it is requested."""
@@ -29,11 +32,17 @@ def edge_numbers(settings: Settings) -> Numbers:
         ping_timeout_s=settings.ping_timeout_s,
         authenticate_within_s=settings.authenticate_s,
         write_buffer_max_bytes=settings.outbound_max_bytes,
-        events=Rate(per_s=settings.events_per_second, burst=settings.events_burst),
+        events=_events(settings),
         connects=Rate(per_s=per_minute / 60, burst=per_minute) if per_minute else None,
         sockets_per_user=settings.sockets_per_person or 1_000,
         expiring_notice_s=settings.token_warning_s,
     )
+
+
+def _events(settings: Settings) -> Rate:
+    if settings.events_per_second and settings.events_burst:
+        return Rate(per_s=settings.events_per_second, burst=settings.events_burst)
+    return LIFTED
 
 
 def agora_app(settings: Settings) -> AgoraApp | None:

@@ -12,6 +12,7 @@ log = structlog.get_logger()
 Job = Callable[[], Awaitable[object]]
 
 RESTART_S = 1.0
+END_AGAIN_S = 0.5
 
 
 class Tasks:
@@ -38,10 +39,11 @@ class Tasks:
 
     async def end(self) -> None:
         """End them all and wait until they have."""
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Once is not enough: before Python 3.12 a wait that is over in the very moment swallows the request.
+        while tasks := set(self._tasks):
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=END_AGAIN_S)
 
     def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 Heard = tuple[str, Json]
 
 ANSWER_WITHIN_S: Final = 30.0
-HEAR_WITHIN_S: Final = 40.0
+HEAR_WITHIN_S: Final = 20.0
 
 
 class Refused(Exception):
@@ -28,6 +28,10 @@ class Refused(Exception):
 
 class NotHeard(Exception):
     """An event that should have come did not."""
+
+
+class LineLost(Exception):
+    """The line ended before an answer came."""
 
 
 class Visitor:
@@ -47,9 +51,7 @@ class Visitor:
         self._news = asyncio.Event()
         self._connector = aiohttp.TCPConnector()
         self._http = aiohttp.ClientSession(connector=self._connector)
-        self._client = socketio.AsyncClient(
-            reconnection=False, handle_sigint=False, http_session=self._http
-        )
+        self._client = socketio.AsyncClient(reconnection=False, handle_sigint=False, http_session=self._http)
         self._client.on("*", self._hear)
         self._client.on("disconnect", self._end)
 
@@ -68,8 +70,15 @@ class Visitor:
         return self
 
     async def answer(self, event: str, *args: object) -> Json:
-        """Send an event with just these arguments; the acknowledgement as it came."""
-        answer = await self._client.call(event, args, timeout=ANSWER_WITHIN_S)
+        """Send an event with just these arguments; the acknowledgement as it came. Raises LineLost."""
+        call = asyncio.create_task(self._client.call(event, args, timeout=ANSWER_WITHIN_S))
+        ended = asyncio.create_task(self.ended.wait())
+        await asyncio.wait((call, ended), return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not call.done():
+            call.cancel()
+            raise LineLost(f"{self.name}'s line ended before {event} was answered")
+        answer = call.result()
         if not isinstance(answer, dict):
             raise TypeError(f"{event} was acknowledged with {answer!r}")
         return answer
@@ -97,7 +106,7 @@ class Visitor:
         try:
             async with asyncio.timeout(HEAR_WITHIN_S):
                 while True:
-                    for at in range(at, len(self.heard)):  # noqa: B020, PLW2901  Go on where we stopped.
+                    for at in range(at, len(self.heard)):  # noqa: B020  Go on where we stopped.
                         name, body = self.heard[at]
                         if name == event and fits(body):
                             return body

@@ -71,11 +71,13 @@ def _enter(
         raise NotLive
     hub.presence.enter(followed, connection)
     guest = me if me.role == "guest" else room.guests[0]
+    said_now = [*said.messages, *(_since(followed, said) if said.to_head else [])]
     return wire.Joined(
         session=views.session(room),
         participants=views.participants(room),
-        messages=[*said.messages, *(_since(followed, said) if said.to_head else [])],
-        head_seq=max(followed.seq, loaded.seq),
+        messages=said_now,
+        # What was read may be ahead of what this hub was told.
+        head_seq=max(followed.seq, loaded.seq, *(message.seq for message in said_now[-1:])),
         meter=meter_view(room, guest, max(loaded.now_ms, room.clock_ms)),
         media=credentials(hub, room, me, loaded.now_ms),
         you=wire.You(me.user_id, me.role, me.muted),

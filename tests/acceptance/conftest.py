@@ -18,6 +18,7 @@ UNLIMITED = {
     "DRAIN_S": "10",
 }
 HASTY = {
+    "HOLD_ACK_S": "2",
     "RING_S": "2",
     "JOIN_S": "3",
     "RECONNECT_GRACE_S": "2",

@@ -1,4 +1,4 @@
-"""What every acceptance test begins with: people on two hubs, and their sessions brought to where it starts."""
+"""What every acceptance test begins with: people on two hubs, and their sessions where a test needs them."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,7 @@ import asyncpg
 from sandbox.visitor import Json, Visitor
 from tests.stack import Stack
 
-UNTIL_S = 40.0
+UNTIL_S = 20.0
 FAST_MINOR_PER_MINUTE = 30_000
 """A rate at which a fraction of a second is enough to be charged: 0.5 a millisecond."""
 MINUTE_MS = 60_000

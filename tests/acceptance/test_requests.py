@@ -4,8 +4,6 @@ nothing.
 
 import asyncio
 
-import aiohttp
-
 from sandbox.visitor import Json, Refused, Visitor
 from tests.acceptance.scene import Scene, until
 
@@ -23,8 +21,8 @@ async def nothing_held(scene: Scene, session_id: str) -> None:
 async def give_card(scene: Scene, person: Json, card: str) -> None:
     """Replace a guest's saved card by one of Stripe's test cards."""
     url = f"{scene.stack.sandbox_url}/stripe/v1/payment_methods/{card}/attach"
-    key = aiohttp.BasicAuth(scene.stack.env["STRIPE_SECRET_KEY"], "")
-    async with scene.http.post(url, data={"customer": person["customer"]}, auth=key) as response:
+    headers = {"Authorization": f"Bearer {scene.stack.env['STRIPE_SECRET_KEY']}"}
+    async with scene.http.post(url, data={"customer": person["customer"]}, headers=headers) as response:
         method = await response.json()
         assert response.status == 200, method
     await scene.sql(
@@ -63,6 +61,9 @@ async def test_of_two_guests_one_wins_and_the_other_has_no_hold(scene: Scene) ->
     (offered,) = [body for name, body in host.heard if name == "session:offered"]
     assert offered["guest"]["id"] == winner
     loser = next(guest for guest in guests if guest.id != winner)
+    (card,) = await scene.sql("select stripe_customer from cards where person_id = $1", loser.id)
+    async with scene.http.get(f"{scene.stack.sandbox_url}/control/stripe/payment_intents") as response:
+        assert card["stripe_customer"] not in {i["customer"] for i in await response.json()}
     other = await scene.host(0)
     await scene.ringing(loser, other)
 
@@ -133,6 +134,8 @@ async def test_a_bank_that_asks_first(scene: Scene) -> None:
     assert asked["session"]["state"] == "requested"
     assert asked["hold"]["status"] == "action_required"
     assert host.count("session:offered") == 0
+    other = await scene.guest()
+    assert await other.refusal("session:request", practitioner_id=host.id, request_id="1") == "busy"
     await answer_bank(scene, asked["hold"]["url"], "approve")
     await host.hear("session:offered", lambda body: body["session"]["id"] == session_id)
     again = await guest.ask("session:request", practitioner_id=host.id, request_id="3ds")
@@ -211,3 +214,19 @@ async def test_who_cannot_be_paid_cannot_go_online(scene: Scene) -> None:
     host = await scene.enter(await scene.person("practitioner"))
     await scene.sql("update practices set transfers_active = false where practitioner_id = $1", host.id)
     assert await host.refusal("practitioner:online") == "forbidden"
+
+
+async def test_who_arrives_in_this_very_moment_is_asked_too(scene: Scene) -> None:
+    """The request comes while a hub is still finding out where its practitioner stands: each time at another
+    point of the way, and each time the new line rings as well.
+    """
+    guest = await scene.guest(0)
+    for delay_ms, person in enumerate(await scene.people("practitioner", 25)):
+        host = await scene.enter(person, 0)
+        await host.ask("practitioner:online")
+        arriving = asyncio.create_task(scene.enter(person, 1))
+        await asyncio.sleep(delay_ms / 1000)
+        session_id = await scene.ringing(guest, host)
+        offered = await (await arriving).hear("session:offered")
+        assert offered["session"]["id"] == session_id
+        await guest.ask("session:cancel", session_id=session_id)

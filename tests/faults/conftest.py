@@ -1,4 +1,4 @@
-"""Stacks for the faults: two hubs and a worker, with a grace that a test can wait for."""
+"""Stacks for the faults: two hubs and a worker, with deadlines that a test can wait for."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from sandbox.postgres import PostgresAddress
 from tests.stack import Stack
 
 GRACE_S = 25
-SETTINGS = {"RECONNECT_GRACE_S": str(GRACE_S)}
+SETTINGS = {"RECONNECT_GRACE_S": str(GRACE_S), "RING_S": "10"}
 
 
 @pytest.fixture(scope="module")

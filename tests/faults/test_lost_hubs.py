@@ -103,7 +103,9 @@ async def test_a_guest_who_comes_back_before_the_hub_is_missed_loses_nothing(sta
         assert lost is not None
         kill_hub(stack, lost)
         killed_ms = await store_ms(playing)
-        await playing.said(10)
+        # The dead hub misses heartbeats, and is not swept yet.
+        await asyncio.sleep(2.5)
+        await playing.said(4)
         await playing.hush()
         await playing.end()
         record = await playing.settled_once()
@@ -120,6 +122,7 @@ async def test_both_hubs_die_and_the_session_goes_on_over_the_one_that_comes_bac
             kill_hub(stack, url)
         killed_ms = await store_ms(playing)
         await asyncio.to_thread(stack.start_web, port_of(urls[0]))
+        await asyncio.sleep(1.5)
         await talk_a_while(playing)
         await playing.end()
         record = await playing.settled_once()
