@@ -130,15 +130,21 @@ class Scene:
 
     async def settled(self) -> Record:
         """Wait until the session is settled. Gives the record."""
-        async with asyncio.timeout(PATIENCE_S):
+        # What a dead worker was about to send is leased for a minute.
+        async with asyncio.timeout(2 * PATIENCE_S):
             while True:
                 record = await self.record()
                 if record.session.get("settled_at_ms") is not None:
                     return record
                 await asyncio.sleep(0.1)
 
-    async def checkpointed(self, *, newer_than_ms: int = 0) -> int:
-        """Wait until Postgres has a checkpoint that knows of what was said. Gives when it was made."""
+    async def checkpointed(self) -> int:
+        """Wait for a checkpoint that knows of what was said, and of live time that each hub has told of.
+
+        Gives when it was made.
+        """
+        told = self.guest.events["session:state"][-1]["session"]
+        newer_than_ms = told["live_at_ms"] + 1_500
         async with asyncio.timeout(PATIENCE_S), connected(self.stack) as db:
             while True:
                 at_ms = await db.fetchval(
