@@ -1,9 +1,9 @@
 """The one door through which a session changes: decide, commit, and set its people free once it is over."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from rooms import deadlines
+from rooms import deadlines, departure
 from rooms.departure import Proofs
 from rooms.directory import Standing
 from rooms.errors import NotFound
@@ -19,6 +19,11 @@ HeardHere = Callable[[Room], Proofs]
 HeardElsewhere = Callable[[HubId], Awaitable[Proofs]]
 """When another hub's sockets were last heard, from its heartbeat."""
 
+LastBeats = Callable[[], Awaitable[Mapping[HubId, int]]]
+"""When each hub that is not retired last said that it lives."""
+SILENT_MS = 1_800
+"""A hub that has not been heard for this long has missed a heartbeat: its sockets may be gone."""
+
 
 class Live:
     """Changes to sessions, on whatever hub or worker this is."""
@@ -32,6 +37,7 @@ class Live:
         heard_here: HeardHere,
         heard_elsewhere: HeardElsewhere,
         here: Callable[[], HubId],
+        last_beats: LastBeats | None = None,
     ) -> None:
         self.rooms = rooms
         self._people = people
@@ -39,6 +45,7 @@ class Live:
         self._heard_here = heard_here
         self._heard_elsewhere = heard_elsewhere
         self._here = here
+        self._last_beats = last_beats
 
     async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
         """Decide and commit. Raises what the decision refuses with, and what `Rooms.change` does."""
@@ -51,8 +58,21 @@ class Live:
         self, session_id: SessionId, decide: Callable[[Room, Proofs, int], Change]
     ) -> Loaded:
         """As `change`, for decisions that may end presence: they are told when each socket was heard."""
-        proofs = await self.proofs((await self.rooms.require(session_id)).room)
-        return await self.change(session_id, lambda room, *, now_ms: decide(room, proofs, now_ms))
+        loaded = await self.rooms.require(session_id)
+        proofs = await self.proofs(loaded.room)
+        silent = await self._silent(loaded)
+
+        def decided(room: Room, *, now_ms: int) -> Change:
+            change = decide(room, proofs, now_ms)
+            if not silent or room.state in OVER or change.room.state not in OVER:
+                return change
+            # An orderly end counts a socket up to now only where somebody can say that it is still there.
+            lost = _of_hubs(room, silent, proofs)
+            left = departure.drop(room, lost, reason="hub_lost", now_ms=now_ms)
+            over = decide(left.room, proofs, now_ms)
+            return Change(over.room, (*left.news, *over.news))
+
+        return await self.change(session_id, decided)
 
     async def tick(self, session_id: SessionId) -> bool:
         """Apply the deadlines that are due. False when the room is gone or nothing was."""
@@ -73,6 +93,14 @@ class Live:
         for hub in hubs - {self._here()}:
             heard.update(await self._heard_elsewhere(hub))
         return heard
+
+    async def _silent(self, loaded: Loaded) -> set[HubId]:
+        """Hubs with sockets in the room that have missed a heartbeat, or are gone altogether."""
+        hubs = {anchor.hub for person in loaded.room.people for anchor in person.anchors} - {self._here()}
+        if not hubs or self._last_beats is None:
+            return set()
+        beats = await self._last_beats()
+        return {hub for hub in hubs if loaded.now_ms - beats.get(hub, 0) > SILENT_MS}
 
     async def free(self, room: Room) -> None:
         """The session is over: nobody is held by it. Harmless the second time."""
@@ -101,3 +129,13 @@ def _punctually(decide: Decide, room: Room, *, now_ms: int) -> Change:
     due = Change(room) if room.state is State.LIVE else deadlines.tick(room, now_ms=now_ms)
     change = decide(due.room, now_ms=now_ms)
     return Change(change.room, (*due.news, *change.news))
+
+
+def _of_hubs(room: Room, hubs: set[HubId], proofs: Proofs) -> Proofs:
+    """The last proof of every socket of these hubs in the room; of one never heard of, its entry."""
+    return {
+        anchor.connection: proofs.get(anchor.connection, anchor.since_ms)
+        for person in room.people
+        for anchor in person.anchors
+        if anchor.hub in hubs
+    }

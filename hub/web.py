@@ -64,6 +64,7 @@ DIRECTORY_PAGE = 200
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
 RECONCILE_AGAIN_S = 0.5
+SETTLE_AGAIN_S = 0.1
 
 
 class WebProcess:
@@ -88,6 +89,7 @@ class WebProcess:
             self.directory,
             heard_here=self.presence.heard_here,
             heard_elsewhere=self.hubs.proofs,
+            last_beats=self.hubs.last_beats,
             here=self.here,
         )
         self.bus = Bus(stores.redis, on_restored=self._bus_restored, on_lost=self._bus_lost)
@@ -234,7 +236,9 @@ class WebProcess:
         log.info("hub.stopped", hub=self.here())
 
     async def _settle_up(self) -> None:
+        await self._record_departures()
         while self.presence.owed:
+            await asyncio.sleep(SETTLE_AGAIN_S)
             await self._record_departures()
         await self.watchers.record_lost(self.people, self.directory)
         await self.hubs.retire(self.here())

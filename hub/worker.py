@@ -67,6 +67,7 @@ class WorkerProcess:
             directory,
             heard_here=lambda _room: {},
             heard_elsewhere=hubs.proofs,
+            last_beats=hubs.last_beats,
             here=lambda: name,
         )
         funding = Funding(self.live, stores.pool)

@@ -19,7 +19,7 @@ from store.postgres import operations
 
 AT_ONCE: Final = 16
 """Operations that one run sends side by side."""
-LEASE_MS: Final = 60_000
+LEASE_MS: Final = 25_000
 """Longer than a call and a look-up can take, so that nobody else sends what this run is sending."""
 CAPTURE_WAIT_MS: Final = 60_000
 

@@ -11,10 +11,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from redis.asyncio import Connection, Redis
 from redis.exceptions import RedisError
 
 RETRY_S = 0.2
+log = structlog.get_logger()
+
 CONFIRM_S = 3.0
 PING_S = 3.0
 DEAF_AFTER_S = 10.0
@@ -119,7 +122,7 @@ class Bus:
         elif kind == b"smessage":
             hear = self._handlers.get(name)
             if hear is not None:
-                hear(message[2])
+                _hear_safely(hear, message[2])
         elif kind == b"ssubscribe":
             confirmed = self._confirmed.get(name)
             if confirmed is not None and not confirmed.done():
@@ -145,3 +148,11 @@ class Bus:
         writer = self._connection._writer if self._connection is not None else None
         if writer is not None and not writer.is_closing():
             writer.writelines(packed)
+
+
+def _hear_safely(hear: Hear, message: bytes) -> None:
+    """One handler's trouble must not make the process deaf for all others."""
+    try:
+        hear(message)
+    except Exception:
+        log.exception("bus.handler_failed")

@@ -8,7 +8,7 @@ from sandbox.postgres import PostgresAddress
 from tests.stack import Stack
 
 GRACE_S = 25
-SETTINGS = {"RECONNECT_GRACE_S": str(GRACE_S), "RING_S": "10"}
+SETTINGS = {"RECONNECT_GRACE_S": str(GRACE_S), "RING_S": "10", "DRAIN_S": "3"}
 
 
 @pytest.fixture(scope="module")

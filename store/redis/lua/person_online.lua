@@ -20,6 +20,6 @@ local time = redis.call('TIME')
 local lock, confirmed = person[2] or '', '1'
 if person[3] then
   confirmed = '0'
-  if tonumber(person[3]) < time[1] * 1000 then lock = '' end
+  if tonumber(person[3]) < time[1] * 1000 + math.floor(time[2] / 1000) then lock = '' end
 end
 return {tonumber(person[1] or 0), redis.call('HLEN', KEYS[2]), lock, confirmed}

@@ -4,7 +4,7 @@
 -- ARGV  1 expected version (0: the room must not exist yet)  2 blob  3 due_ms | ''  4 session id  5 channel
 --       6 events: msgpack array of [audience, name, body]  7 voices: msgpack map user -> voice
 --       8 settle: msgpack array of guest ids  9 '1' when a socket of this hub is in the room
---       10 '1' when the room is open to chat  11 log length to keep  12 '1' when the room is over
+--       10 '1' when the room is open to chat  11 log length to keep  12 state
 -- gives {'fenced'} | {'stale'} | {'ok', version, last rev}
 if redis.call('EXISTS', KEYS[6]) == 1 then return {'fenced'} end
 local room = redis.call('HMGET', KEYS[1], 'version', 'rev')
