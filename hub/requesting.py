@@ -18,7 +18,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from rooms import session
-from rooms.errors import AlreadyInSession, Busy, NotFound, RoomError
+from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State, Terms
 from store.postgres import people as people_records
@@ -40,8 +40,8 @@ async def request(hub: Hub, who: Principal, asked: wire.RequestSession) -> wire.
     if room is None:
         try:
             room = await _begin(hub, who, session_id, practitioner_id, asked.cap_minor)
-        except (Refused, RoomError):
-            # Nothing came of it, so the same request_id may ask again.
+        except Exception:
+            # Nothing came of it, or it was taken back: the same request_id may ask again.
             await hub.people.forget_request(who.user_id, asked.request_id)
             raise
     return await _answer(hub, room)
