@@ -47,4 +47,6 @@ class Heartbeat:
         elif beat.epoch != self._losses.epoch:
             log.error("store.lost", had=self._losses.epoch, found=beat.epoch)
             await self._losses.store_lost(beat.epoch)
+            # That took a while, and only a hub that beats can vouch for those who come back now.
+            return await self.run_once()
         return len(news)

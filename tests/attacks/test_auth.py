@@ -78,8 +78,8 @@ BAD: dict[str, Any] = {
     "issuer in capitals": {"token": token(iss=ISSUER.upper())},
     "no issuer": {"token": token(iss=...)},
     "expired": {"token": token(exp=NOW_S - 60)},
-    "not issued yet": {"token": token(iat=NOW_S + 600)},
-    "not valid yet": {"token": token(nbf=NOW_S + 600)},
+    "not issued yet": {"token": token(iat=NOW_S + 6 * 3600)},
+    "not valid yet": {"token": token(nbf=NOW_S + 6 * 3600)},
     "no exp": {"token": token(exp=...)},
     "no iat": {"token": token(iat=...)},
     "huge exp": {"token": token(exp=10**15)},
@@ -197,17 +197,19 @@ async def test_a_refresh_never_widens_and_a_lowered_role_counts_at_once(edge: Ed
 
 
 async def test_a_token_that_expires_is_announced_and_then_ends_the_connection() -> None:
+    # Now, not when the file was read: a long suite may have run in between.
+    now_s = int(time.time())
     async with running() as edge:
         person = str(uuid.uuid4())
-        stays = await connected(edge, token(sub=person, exp=NOW_S + 600))
-        goes = await connected(edge, token(exp=NOW_S + 600))
+        stays = await connected(edge, token(sub=person, exp=now_s + 600))
+        goes = await connected(edge, token(exp=now_s + 600))
         await edge.control(advance_s=545)
-        assert await goes.event() == ["auth:expiring", {"expires_at_ms": (NOW_S + 600) * 1000}]
+        assert await goes.event() == ["auth:expiring", {"expires_at_ms": (now_s + 600) * 1000}]
         assert (await stays.event())[0] == "auth:expiring"
-        newer = token(sub=person, iat=NOW_S + 545, exp=NOW_S + 4000)
+        newer = token(sub=person, iat=now_s + 545, exp=now_s + 4000)
         assert await stays.call("auth:refresh", {"token": newer}) == {
             "ok": True,
-            "expires_at_ms": (NOW_S + 4000) * 1000,
+            "expires_at_ms": (now_s + 4000) * 1000,
         }
         await edge.control(advance_s=60)
         assert (await goes.closed())[1] == "token expired"
