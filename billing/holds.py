@@ -6,9 +6,6 @@ from billing import money
 from billing.price import MINUTE_MS
 from rooms.room import Terms
 
-HOLD_MINUTES: Final = 10
-"""One hold covers this much paid time, unless the guest's cap is reached sooner."""
-
 OPEN_ENDED_MS: Final = 7 * 24 * 3_600_000
 """The funded time of a price that does not grow with time: longer than any session may be."""
 
@@ -16,7 +13,8 @@ OPEN_ENDED_MS: Final = 7 * 24 * 3_600_000
 def first_hold_minor(terms: Terms) -> int:
     """What is held before the session is offered, in minor units; 0 when nothing can ever be charged.
 
-    The smaller of the cap and ten minutes, but at least what the currency can charge. Raises UnknownCurrency.
+    The smaller of the cap and the minutes that one hold covers, but at least what the currency can charge.
+    Raises UnknownCurrency.
     """
     return next_hold_minor(terms, 0)
 
@@ -31,10 +29,26 @@ def next_hold_minor(terms: Terms, held_minor: int) -> int:
         return 0
     wanted_minor = left_minor
     if terms.kind == "per_minute":
-        wanted_minor = min(left_minor, terms.rate_minor_per_minute * HOLD_MINUTES)
+        wanted_minor = min(left_minor, terms.rate_minor_per_minute * terms.hold_minutes)
     if wanted_minor <= 0:
         return 0
     return money.up(max(wanted_minor, money.minimum_charge_minor(terms.currency)), terms.currency)
+
+
+def further_hold_minor(terms: Terms, held_minor: int, minutes: int) -> int:
+    """A hold after the first, in minor units: for these `minutes`, or with 0 as large as the next one is.
+
+    Raises UnknownCurrency.
+    """
+    if minutes == 0:
+        return next_hold_minor(terms, held_minor)
+    least_minor = money.minimum_charge_minor(terms.currency)
+    return money.up(max(terms.rate_minor_per_minute * minutes, least_minor), terms.currency)
+
+
+def raised_cap_minor(terms: Terms, minutes: int) -> int:
+    """The cap of a guest who wants `minutes` more than was agreed."""
+    return terms.cap_minor + terms.rate_minor_per_minute * minutes
 
 
 def funded_ms(terms: Terms, held_minor: int) -> int:

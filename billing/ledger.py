@@ -20,6 +20,10 @@ class Account(StrEnum):
     """Liability: what practitioners have earned and not received."""
     PLATFORM_FEE = "platform_fee"
     """Income: the platform's part."""
+    PRACTITIONER_DEBT = "practitioner_debt"
+    """Asset: what practitioners have to give back and could not be reversed."""
+    DISPUTED_FUNDS = "disputed_funds"
+    """Asset: what banks took back until a dispute is decided."""
 
 
 class Entry(Struct, frozen=True):
@@ -50,10 +54,73 @@ def captured(amount_minor: int, currency: str) -> Entries:
     )
 
 
+def tipped(amount_minor: int, currency: str) -> Entries:
+    """A tip that has come in: all of it is the practitioner's."""
+    return _zero_sum(
+        currency, (Account.STRIPE_CLEARING, amount_minor), (Account.PRACTITIONER_PAYABLE, -amount_minor)
+    )
+
+
 def transferred(amount_minor: int, currency: str) -> Entries:
     """A transfer: Stripe has passed on what the practitioner earned."""
     return _zero_sum(
         currency, (Account.PRACTITIONER_PAYABLE, amount_minor), (Account.STRIPE_CLEARING, -amount_minor)
+    )
+
+
+def refunded(amount_minor: int, practitioner_minor: int, currency: str) -> Entries:
+    """A refund: Stripe has given the guest money back, of which a part had been the practitioner's."""
+    return _zero_sum(
+        currency, (Account.STRIPE_CLEARING, -amount_minor), *_unearned(amount_minor, practitioner_minor)
+    )
+
+
+def returned(amount_minor: int, currency: str) -> Entries:
+    """A reversal: what had been transferred for money that went back is with the platform again."""
+    return _zero_sum(
+        currency, (Account.STRIPE_CLEARING, amount_minor), (Account.PRACTITIONER_PAYABLE, -amount_minor)
+    )
+
+
+def indebted(amount_minor: int, currency: str) -> Entries:
+    """A reversal that could not be made: the practitioner owes it."""
+    return _zero_sum(
+        currency, (Account.PRACTITIONER_DEBT, amount_minor), (Account.PRACTITIONER_PAYABLE, -amount_minor)
+    )
+
+
+def netted(amount_minor: int, currency: str) -> Entries:
+    """Earnings kept against a debt."""
+    return _zero_sum(
+        currency, (Account.PRACTITIONER_PAYABLE, amount_minor), (Account.PRACTITIONER_DEBT, -amount_minor)
+    )
+
+
+def disputed(amount_minor: int, currency: str) -> Entries:
+    """A dispute: the bank has taken the money until it decides."""
+    return _zero_sum(
+        currency, (Account.DISPUTED_FUNDS, amount_minor), (Account.STRIPE_CLEARING, -amount_minor)
+    )
+
+
+def dispute_won(amount_minor: int, currency: str) -> Entries:
+    """A dispute was won: the money is back."""
+    return _zero_sum(
+        currency, (Account.STRIPE_CLEARING, amount_minor), (Account.DISPUTED_FUNDS, -amount_minor)
+    )
+
+
+def dispute_lost(amount_minor: int, practitioner_minor: int, currency: str) -> Entries:
+    """A dispute was lost: as if it had been refunded."""
+    return _zero_sum(
+        currency, (Account.DISPUTED_FUNDS, -amount_minor), *_unearned(amount_minor, practitioner_minor)
+    )
+
+
+def _unearned(amount_minor: int, practitioner_minor: int) -> tuple[tuple[Account, int], ...]:
+    return (
+        (Account.PRACTITIONER_PAYABLE, practitioner_minor),
+        (Account.PLATFORM_FEE, amount_minor - practitioner_minor),
     )
 
 

@@ -24,6 +24,12 @@ class Kind(StrEnum):
     CAPTURE = "capture"
     CANCEL = "cancel"
     TRANSFER = "transfer"
+    REFUND = "refund"
+    REVERSAL = "reversal"
+    EVIDENCE = "evidence"
+    CHARGE = "charge"
+    """Taken from the saved card after the session, in place of a hold that Stripe let go."""
+    TIP = "tip"
 
 
 class State(StrEnum):
@@ -36,19 +42,34 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+INTENTS: Final = frozenset({Kind.HOLD, Kind.CHARGE, Kind.TIP})
+"""What makes a payment intent of its own."""
+COLLECTS: Final = frozenset({Kind.CAPTURE, Kind.CHARGE, Kind.TIP})
+"""What brings a guest's money in."""
+
 TERMINAL: Final = frozenset({State.SUCCEEDED, State.FAILED})
+
+
+class Share(Struct, frozen=True):
+    """What a practitioner gets of a charge once it has come in, at the earliest at `at_ms`."""
+
+    amount_minor: int
+    destination: str
+    at_ms: int
 
 
 class Request(Struct, frozen=True, omit_defaults=True):
     """What is sent, frozen when it was wanted: a retry after a deploy sends the same.
 
-    `target` is the payment intent that is acted upon. `body` holds Stripe's own parameters. A request that
-    was not sent by `abandon_at_ms` is not sent any more.
+    `target` is the object that is acted upon: an intent, a transfer or a dispute. `body` holds Stripe's own
+    parameters. A request that was not sent by `abandon_at_ms` is not sent any more.
     """
 
     body: dict[str, object]
     target: str | None = None
     abandon_at_ms: int | None = None
+    share: Share | None = None
+    """Not sent: the transfer that is wanted once this charge or tip has come in."""
 
 
 class Wanted(Struct, frozen=True):
@@ -63,7 +84,18 @@ class Wanted(Struct, frozen=True):
     attempt: int = 1
 
 
-Status = Literal["placed", "action_required", "declined", "captured", "canceled", "transferred", "refused"]
+Status = Literal[
+    "placed",
+    "action_required",
+    "declined",
+    "captured",
+    "canceled",
+    "transferred",
+    "refused",
+    "refunded",
+    "reversed",
+    "submitted",
+]
 
 
 class Outcome(Struct, frozen=True, omit_defaults=True):
@@ -105,7 +137,8 @@ class Operation(Struct, frozen=True):
 
 
 class Facts(Struct, frozen=True):
-    """An object at Stripe as far as the hub uses it: a payment intent, or a transfer (`status` "paid").
+    """An object at Stripe as far as the hub uses it: a payment intent, a transfer (`status` "paid"),
+    a refund, a reversal, a dispute.
 
     Amounts in minor units; `received_minor` is what was captured of an intent.
     """

@@ -6,9 +6,10 @@ object before anything new; a new key only after a definitive no.
 
 from typing import Final, assert_never
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from billing.payment import (
+    INTENTS,
     Facts,
     Kind,
     Operation,
@@ -98,6 +99,14 @@ def conclude(operation: Operation, facts: Facts, *, refused: str | None = None, 
             return _cancel(facts, refused)
         case Kind.TRANSFER:
             return Step(State.SUCCEEDED, Outcome("transferred", facts.amount_minor), facts.id)
+        case Kind.REFUND:
+            return _refund(facts)
+        case Kind.REVERSAL:
+            return Step(State.SUCCEEDED, Outcome("reversed", facts.amount_minor), facts.id)
+        case Kind.EVIDENCE:
+            return _evidence(facts, refused)
+        case Kind.CHARGE | Kind.TIP:
+            return _charge(operation, facts, now_ms)
         case _:
             assert_never(operation.kind)
 
@@ -161,7 +170,11 @@ def concern(operation: Operation) -> str | None:
     A hold that is declined is ordinary. What a settlement wanted and Stripe did not do is not.
     """
     outcome = operation.outcome
-    if operation.kind is Kind.HOLD or outcome is None:
+    if operation.kind in (Kind.HOLD, Kind.TIP) or outcome is None or outcome == NOT_CAPTURED.outcome:
+        # Of money that did not come in, the capture or charge has told already.
+        return None
+    if operation.kind is Kind.REVERSAL and operation.state is State.FAILED:
+        # What a practitioner's account no longer holds becomes a debt, by rule.
         return None
     if operation.state is State.FAILED:
         return f"{operation.kind.value}_failed"
@@ -205,8 +218,28 @@ def _cancel(facts: Facts, refused: str | None) -> Step:
     return Step(State.FAILED, Outcome("refused", code=refused or NO_EFFECT), facts.id)
 
 
+def _refund(facts: Facts) -> Step:
+    if facts.status in ("failed", "canceled", "requires_action"):
+        return Step(State.FAILED, Outcome("refused", code=facts.code or facts.status), facts.id)
+    return Step(State.SUCCEEDED, Outcome("refunded", facts.amount_minor), facts.id)
+
+
+def _evidence(facts: Facts, refused: str | None) -> Step:
+    if facts.status == "submitted":
+        return Step(State.SUCCEEDED, Outcome("submitted"), facts.id)
+    return Step(State.FAILED, Outcome("refused", code=refused or NO_EFFECT), facts.id)
+
+
+def _charge(operation: Operation, facts: Facts, now_ms: int) -> Step:
+    if facts.status == "processing":
+        return retry(operation, now_ms=now_ms)
+    if facts.status == "succeeded":
+        return Step(State.SUCCEEDED, Outcome("captured", facts.received_minor, charge=facts.charge), facts.id)
+    return Step(State.FAILED, Outcome("declined", code=facts.code or facts.status), facts.id)
+
+
 def _no(operation: Operation, code: str | None) -> Outcome:
-    return Outcome("declined" if operation.kind is Kind.HOLD else "refused", code=code)
+    return Outcome("declined" if operation.kind in INTENTS else "refused", code=code)
 
 
 def _renamed(request: Request, name: str) -> Request:
@@ -214,4 +247,4 @@ def _renamed(request: Request, name: str) -> Request:
     if not isinstance(metadata, dict):
         return request
     body: dict[str, object] = {**request.body, "metadata": {**metadata, "operation": name}}
-    return Request(body, request.target, request.abandon_at_ms)
+    return structs.replace(request, body=body)

@@ -3,14 +3,16 @@
 A pure function of the frozen room and its holds, so it gives the same answer whenever and wherever it runs.
 """
 
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from typing import Final, Literal
 
 from msgspec import Struct
 
-from billing import ledger, money, price, requests
+from billing import collection, ledger, money, price, who_pays
+from billing.collection import Held, held
 from billing.ledger import Entry
-from billing.payment import Operation, Outcome, State, Wanted
+from billing.payment import Wanted
+from billing.who_pays import Cause
 from rooms import meter
 from rooms.ids import SessionId, UserId
 from rooms.presence import Spans, total_ms
@@ -19,24 +21,9 @@ from rooms.room import OVER, Participant, Room
 TRANSFER_DELAY_MS: Final = 24 * 3_600_000
 """How long a practitioner's part stays with the platform, should something be wrong with the session."""
 
-HeldState = Literal["placed", "action_required", "none", "unknown"]
+__all__ = ["TRANSFER_DELAY_MS", "Held", "Settlement", "held", "settle"]
 
-
-class Held(Struct, frozen=True):
-    """One hold of the guest as it stands at Stripe.
-
-    `none` holds no money (declined, canceled); `unknown` may, but nobody knows yet. `charge` is the charge
-    that a capture will complete.
-    """
-
-    ordinal: int
-    amount_minor: int
-    stripe_id: str | None
-    state: HeldState
-    charge: str | None = None
-
-
-Waived = Literal["below_minimum", "unfunded"]
+Waived = Literal["below_minimum", "unfunded"] | Cause
 
 
 class Settlement(Struct, frozen=True):
@@ -64,14 +51,6 @@ class Settlement(Struct, frozen=True):
     operations: tuple[Wanted, ...]
 
 
-def held(operation: Operation) -> Held:
-    """A hold's row as settlement sees it."""
-    outcome = operation.outcome
-    charge = outcome.charge if outcome is not None else None
-    amount_minor = operation.amount_minor
-    return Held(operation.ordinal, amount_minor, operation.stripe_id, _held_state(operation, outcome), charge)
-
-
 def settle(
     room: Room,
     guest: Participant,
@@ -82,8 +61,9 @@ def settle(
 ) -> Settlement:
     """The bill of one guest of a session that is over.
 
-    Holds are captured in order as far as the price reaches, and the others cancelled. A hold that the room
-    never counted pays for nothing: it is cancelled, or left to the payments worker while its fate is unknown.
+    Holds are captured in order as far as the price reaches, and the others cancelled. A hold that lapsed is
+    charged anew instead. A hold that the room never counted pays for nothing: it is cancelled, or left to the
+    payments worker while its fate is unknown. `who_pays` says for which ends nothing is charged.
     `destination` is the practitioner's connected account; without one nothing is transferred, and what they
     earned stays on the ledger. Raises ValueError while the session is not over, UnknownCurrency.
     """
@@ -97,10 +77,12 @@ def settle(
     total_minor = sum(parts)
     fee_minor = price.fee_minor(room.terms, total_minor)
     captured = tuple((hold, part) for hold, part in zip(usable, parts, strict=True) if part)
+    shares = collection.shares(room, captured, total_minor - fee_minor, destination, transfer_delay_ms)
     operations = (
-        *_captures(room, captured),
-        *_cancels(room, held, kept={hold.ordinal for hold, _ in captured}),
-        *_transfers(room, guest, captured, total_minor - fee_minor, destination, transfer_delay_ms),
+        *collection.captures(room, captured),
+        *collection.charges_anew(room, guest, captured, shares),
+        *collection.cancels(room, held, kept={hold.ordinal for hold, _ in captured}),
+        *collection.transfers(room, guest, captured, shares),
     )
     return Settlement(
         session_id=room.id,
@@ -108,7 +90,7 @@ def settle(
         user_id=guest.user_id,
         intervals=intervals,
         billed_ms=billed_ms,
-        free_ms=min(billed_ms, room.terms.free_ms),
+        free_ms=_free_ms(room, billed_ms),
         rate_minor_per_minute=room.terms.rate_minor_per_minute,
         subtotal_minor=subtotal_minor,
         fee_minor=fee_minor,
@@ -121,17 +103,15 @@ def settle(
     )
 
 
-def _held_state(operation: Operation, outcome: Outcome | None) -> HeldState:
-    if operation.state not in (State.SUCCEEDED, State.FAILED) or outcome is None:
-        return "unknown"
-    if outcome.status == "placed":
-        return "placed"
-    return "action_required" if outcome.status == "action_required" else "none"
+def _free_ms(room: Room, billed_ms: int) -> int:
+    """The free time that is used up by this session."""
+    kept = who_pays.row(room.end_reason).free_time == "kept"
+    return 0 if kept else min(billed_ms, room.terms.free_ms)
 
 
 def _usable(guest: Participant, held: tuple[Held, ...]) -> tuple[Held, ...]:
     counted = guest.hold.ordinals if guest.hold is not None else ()
-    placed = (hold for hold in held if hold.state == "placed" and hold.ordinal in counted)
+    placed = (hold for hold in held if hold.state in ("placed", "lapsed") and hold.ordinal in counted)
     return tuple(sorted(placed, key=lambda hold: hold.ordinal))
 
 
@@ -140,6 +120,8 @@ def _charges(room: Room, due_minor: int, usable: tuple[Held, ...]) -> tuple[list
     parts = [0] * len(usable)
     if due_minor == 0:
         return parts, None
+    if who_pays.row(room.end_reason).time == "not_billed":
+        return parts, who_pays.cause(room.end_reason)
     if not usable:
         return parts, "unfunded"
     if due_minor < price.least_minor(room.terms):
@@ -168,54 +150,3 @@ def _split(due_minor: int, amounts_minor: list[int], currency: str) -> list[int]
         else:
             parts[last] = 0
     return parts
-
-
-def _captures(room: Room, captured: tuple[tuple[Held, int], ...]) -> list[Wanted]:
-    return [
-        requests.capture(hold.ordinal, part, room.terms.currency, intent=hold.stripe_id, at_ms=room.clock_ms)
-        for hold, part in captured
-        if hold.stripe_id is not None
-    ]
-
-
-def _cancels(room: Room, held: tuple[Held, ...], *, kept: set[int]) -> list[Wanted]:
-    return [
-        requests.cancel(
-            hold.ordinal, hold.amount_minor, room.terms.currency, intent=hold.stripe_id, at_ms=room.clock_ms
-        )
-        for hold in held
-        if hold.state in ("placed", "action_required")
-        and hold.stripe_id is not None
-        and hold.ordinal not in kept
-    ]
-
-
-def _transfers(
-    room: Room,
-    guest: Participant,
-    captured: tuple[tuple[Held, int], ...],
-    earned_minor: int,
-    destination: str | None,
-    delay_ms: int,
-) -> list[Wanted]:
-    """One transfer per captured charge: its share of what the practitioner earned."""
-    if destination is None or earned_minor == 0:
-        return []
-    step = money.step_minor(room.terms.currency)
-    ends = list(accumulate((part for _, part in captured), initial=0))
-    # Shares are differences of one running share, so that they add up to what was earned, to the unit.
-    running = [earned_minor // step * end // ends[-1] * step for end in ends]
-    return [
-        requests.transfer(
-            room.id,
-            guest.no,
-            ordinal=hold.ordinal,
-            amount_minor=after - before,
-            currency=room.terms.currency,
-            destination=destination,
-            charge=hold.charge,
-            at_ms=room.clock_ms + delay_ms,
-        )
-        for (hold, _), (before, after) in zip(captured, pairwise(running), strict=True)
-        if hold.charge is not None and after > before
-    ]

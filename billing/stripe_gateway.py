@@ -5,13 +5,15 @@ The SDK neither retries nor invents keys here: a repeat is a decision of `recove
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final, TypeVar, assert_never, cast
+from functools import partial
+from typing import Any, Final, Protocol, TypeVar, assert_never, cast
 
 import msgspec
 import stripe
 
 from billing.payment import Facts, Kind, Operation, Reply
-from billing.stripe_objects import Account, Intent, IntentPage, Transfer, TransferPage
+from billing.stripe_objects import Account, Intent, Page, Transfer
+from billing.stripe_records import Dispute, Refund, Reversal
 
 # The SDK would write an id into the home directory and tell Stripe about our machine.
 stripe.enable_telemetry = False
@@ -22,12 +24,23 @@ PAGES_MAX: Final = 20
 CLOCK_SKEW_S: Final = 300
 
 T = TypeVar("T")
-P = TypeVar("P", IntentPage, TransferPage)
 Listing = Callable[[Any], Awaitable[stripe.StripeObject]]
 
 
 class StripeUnavailable(Exception):
     """Stripe could not be asked. Nothing was changed by asking."""
+
+
+class _Listed(Protocol):
+    @property
+    def id(self) -> str: ...
+
+
+class _Made(_Listed, Protocol):
+    def facts(self) -> Facts: ...
+
+
+L = TypeVar("L", bound=_Listed)
 
 
 class StripeGateway:
@@ -43,7 +56,8 @@ class StripeGateway:
             http_client=self._http,
             max_network_retries=0,
         )
-        self._api = client.v1
+        self.api = client.v1
+        """Stripe's own calls, for `read` and `each`."""
 
     async def close(self) -> None:
         """Close the connections."""
@@ -52,7 +66,9 @@ class StripeGateway:
     async def send(self, operation: Operation) -> Reply:
         """Send an operation as it is frozen, under its own key. Never raises: no answer is an answer too."""
         try:
-            answered = await asyncio.wait_for(self._post(operation), self._timeout_s)
+            # Not wait_for: on Python 3.11 it swallows a cancellation that meets the answer.
+            async with asyncio.timeout(self._timeout_s):
+                answered = await self._post(operation)
             return Reply("done", _facts(operation.kind, _body(answered)))
         except stripe.StripeError as error:
             return _reply(error)
@@ -64,32 +80,42 @@ class StripeGateway:
 
         Raises StripeUnavailable.
         """
-        if operation.params.target is not None:
-            return await self.intent(operation.params.target)
+        body = operation.params.body
+        found: AsyncIterator[_Made]
         match operation.kind:
-            case Kind.HOLD:
+            case Kind.HOLD | Kind.CHARGE | Kind.TIP:
                 query = {
-                    "customer": operation.params.body["customer"],
+                    "customer": body["customer"],
                     "created": {"gte": _sent_s(operation) - CLOCK_SKEW_S},
                     "expand": ["data.latest_charge"],
                 }
-                found = self._all(self._api.payment_intents.list_async, query, IntentPage)
+                found = self.each(self.api.payment_intents.list_async, query, Intent)
             case Kind.TRANSFER:
-                query = {"transfer_group": operation.params.body["transfer_group"]}
-                found = self._all(self._api.transfers.list_async, query, TransferPage)
+                query = {"transfer_group": body["transfer_group"]}
+                found = self.each(self.api.transfers.list_async, query, Transfer)
+            case Kind.REFUND:
+                query = {"payment_intent": body["payment_intent"]}
+                found = self.each(self.api.refunds.list_async, query, Refund)
+            case Kind.REVERSAL:
+                listing = partial(self.api.transfers.reversals.list_async, _target(operation))
+                found = self.each(listing, {}, Reversal)
+            case Kind.EVIDENCE:
+                dispute = await self.read(self.api.disputes.retrieve_async(_target(operation)), Dispute)
+                return None if dispute is None else dispute.facts()
             case Kind.CAPTURE | Kind.CANCEL:
-                raise ValueError(f"A {operation.kind} needs its target.")
+                return await self.intent(_target(operation))
             case _:
                 assert_never(operation.kind)
-        async for facts in found:
+        async for made in found:
+            facts = made.facts()
             if (facts.session_id, facts.operation) == (operation.session_id, operation.name):
                 return facts
         return None
 
     async def intent(self, intent_id: str) -> Facts | None:
         """A payment intent as it is now, or None if there is none. Raises StripeUnavailable."""
-        asked = self._api.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]})
-        found = await self._read(asked, Intent)
+        asked = self.api.payment_intents.retrieve_async(intent_id, {"expand": ["latest_charge"]})
+        found = await self.read(asked, Intent)
         return None if found is None else found.facts()
 
     async def transfers_active(self, account_id: str) -> bool | None:
@@ -97,7 +123,7 @@ class StripeGateway:
 
         Raises StripeUnavailable.
         """
-        found = await self._read(self._api.accounts.retrieve_async(account_id), Account)
+        found = await self.read(self.api.accounts.retrieve_async(account_id), Account)
         return None if found is None else found.capabilities.transfers == "active"
 
     async def _post(self, operation: Operation) -> stripe.StripeObject:
@@ -105,20 +131,29 @@ class StripeGateway:
         options: stripe.RequestOptions = {"idempotency_key": operation.idem_key}
         target = operation.params.target or ""
         match operation.kind:
-            case Kind.HOLD:
-                return await self._api.payment_intents.create_async(body, options)
+            case Kind.HOLD | Kind.CHARGE | Kind.TIP:
+                return await self.api.payment_intents.create_async(body, options)
             case Kind.CAPTURE:
-                return await self._api.payment_intents.capture_async(target, body, options)
+                return await self.api.payment_intents.capture_async(target, body, options)
             case Kind.CANCEL:
-                return await self._api.payment_intents.cancel_async(target, body, options)
+                return await self.api.payment_intents.cancel_async(target, body, options)
             case Kind.TRANSFER:
-                return await self._api.transfers.create_async(body, options)
+                return await self.api.transfers.create_async(body, options)
+            case Kind.REFUND:
+                return await self.api.refunds.create_async(body, options)
+            case Kind.REVERSAL:
+                return await self.api.transfers.reversals.create_async(target, body, options)
+            case Kind.EVIDENCE:
+                return await self.api.disputes.update_async(target, body, options)
             case _:
                 assert_never(operation.kind)
 
-    async def _read(self, asked: Awaitable[stripe.StripeObject], kind: type[T]) -> T | None:
+    async def read(self, asked: Awaitable[stripe.StripeObject], kind: type[T]) -> T | None:
+        """What a call gives, or None if there is no such thing, or no more. Raises StripeUnavailable."""
         try:
-            return msgspec.json.decode(_body(await asyncio.wait_for(asked, self._timeout_s)), type=kind)
+            async with asyncio.timeout(self._timeout_s):
+                answered = await asked
+            return msgspec.json.decode(_body(answered), type=kind)
         except (stripe.InvalidRequestError, stripe.PermissionError) as error:
             # Stripe says 403 of an account that has disconnected itself.
             if error.http_status in (403, 404):
@@ -127,19 +162,26 @@ class StripeGateway:
         except Exception as error:
             raise StripeUnavailable(type(error).__name__) from error
 
-    async def _all(self, listing: Listing, query: dict[str, Any], kind: type[P]) -> AsyncIterator[Facts]:
+    async def each(self, listing: Listing, query: dict[str, Any], kind: type[L]) -> AsyncIterator[L]:
+        """All objects of a list, newest first. Raises StripeUnavailable, also when there are too many."""
         asked = {**query, "limit": PAGE}
         for _ in range(PAGES_MAX):
-            page = await self._read(listing(asked), kind)
+            page = await self.read(listing(asked), cast(type[Page[L]], Page[kind]))  # type: ignore[valid-type]
             if page is None:
                 return
             for item in page.data:
-                yield item.facts()
+                yield item
             if not page.has_more or not page.data:
                 return
             asked["starting_after"] = page.data[-1].id
         # Not having read everything is not the same as having found nothing.
         raise StripeUnavailable("too many objects to look through")
+
+
+def _target(operation: Operation) -> str:
+    if operation.params.target is None:
+        raise ValueError(f"A {operation.kind} needs its target.")
+    return operation.params.target
 
 
 def _sent_s(operation: Operation) -> int:
@@ -153,10 +195,17 @@ def _body(answered: stripe.StripeObject) -> str:
     return response.body
 
 
+_MADE: Final[dict[Kind, type[Intent | Transfer | Refund | Reversal | Dispute]]] = {
+    Kind.TRANSFER: Transfer,
+    Kind.REFUND: Refund,
+    Kind.REVERSAL: Reversal,
+    Kind.EVIDENCE: Dispute,
+}
+
+
 def _facts(kind: Kind, body: str) -> Facts:
-    if kind is Kind.TRANSFER:
-        return msgspec.json.decode(body, type=Transfer).facts()
-    return msgspec.json.decode(body, type=Intent).facts()
+    """Everything else is an intent."""
+    return msgspec.json.decode(body, type=_MADE.get(kind, Intent)).facts()
 
 
 def _reply(error: stripe.StripeError) -> Reply:

@@ -1,8 +1,12 @@
 """Stripe's objects, as far as the hub reads them. Whatever else they carry is ignored."""
 
+from typing import Generic, TypeVar
+
 from msgspec import Struct, field
 
 from billing.payment import Facts
+
+T = TypeVar("T")
 
 
 class _Card(Struct, frozen=True):
@@ -97,17 +101,10 @@ class Account(Struct, frozen=True):
     capabilities: _Capabilities = field(default_factory=_Capabilities)
 
 
-class IntentPage(Struct, frozen=True):
-    """One page of intents, newest first."""
+class Page(Struct, Generic[T], frozen=True):
+    """One page of a list, newest first."""
 
-    data: list[Intent]
-    has_more: bool
-
-
-class TransferPage(Struct, frozen=True):
-    """One page of transfers, newest first."""
-
-    data: list[Transfer]
+    data: list[T]
     has_more: bool
 
 

@@ -1,0 +1,89 @@
+"""Who pays when: one table of why a session is over, and what follows for the money.
+
+Nothing else decides about it: settlement reads the table, and people read it in words at
+`GET /v1/money/rules`.
+"""
+
+from enum import StrEnum
+from typing import Final, Literal
+
+from msgspec import Struct
+
+
+class Cause(StrEnum):
+    """Why a session is over, as far as money is concerned."""
+
+    NOT_BEGUN = "not_begun"
+    """Declined, not answered, cancelled, or never joined by both."""
+    ENDED = "ended"
+    """Ended by either side, by time, or by a line that did not come back."""
+    PRACTITIONER_FAULT = "practitioner_fault"
+    """It could not go on for a reason on the practitioner's side."""
+    PRACTITIONER_CONDUCT = "practitioner_conduct"
+    """A moderator ended it for what the practitioner did."""
+    GUEST_CONDUCT = "guest_conduct"
+    """A moderator ended it for what the guest did."""
+    MINOR = "minor"
+    """The guest is not an adult."""
+    GUEST_NO_SHOW = "guest_no_show"
+    """A booked session to which the guest did not come."""
+    PRACTITIONER_NO_SHOW = "practitioner_no_show"
+    """A booked session to which the practitioner did not come."""
+
+
+class Row(Struct, frozen=True):
+    """What follows from one cause.
+
+    `time`: time that both were provably there. `away`: time in which one of them was not, the reconnect grace
+    included. `small`: a price below the smallest charge. `free_time`: whether the guest's free seconds count
+    as used. `tip`: whether one can be given. `earlier`: what becomes of the guest's earlier charges.
+    """
+
+    time: Literal["billed", "not_billed"]
+    free_time: Literal["used", "kept"]
+    tip: Literal["open", "closed"]
+    earlier: Literal["stands", "refunded"] = "stands"
+    away: Literal["not_billed"] = "not_billed"
+    small: Literal["waived"] = "waived"
+
+
+TABLE: Final[dict[Cause, Row]] = {
+    Cause.NOT_BEGUN: Row("not_billed", free_time="kept", tip="closed"),
+    Cause.ENDED: Row("billed", free_time="used", tip="open"),
+    Cause.PRACTITIONER_FAULT: Row("not_billed", free_time="kept", tip="open"),
+    Cause.PRACTITIONER_CONDUCT: Row("not_billed", free_time="kept", tip="closed"),
+    Cause.GUEST_CONDUCT: Row("billed", free_time="used", tip="closed"),
+    Cause.MINOR: Row("not_billed", free_time="kept", tip="closed", earlier="refunded"),
+    Cause.GUEST_NO_SHOW: Row("not_billed", free_time="kept", tip="closed"),
+    Cause.PRACTITIONER_NO_SHOW: Row("not_billed", free_time="kept", tip="closed"),
+}
+
+_CAUSES: Final[dict[str, Cause]] = {
+    "declined": Cause.NOT_BEGUN,
+    "ring_timeout": Cause.NOT_BEGUN,
+    "hold_timeout": Cause.NOT_BEGUN,
+    "card_declined": Cause.NOT_BEGUN,
+    "cancelled_by_guest": Cause.NOT_BEGUN,
+    "not_joined": Cause.NOT_BEGUN,
+    "ended_by_guest": Cause.ENDED,
+    "ended_by_practitioner": Cause.ENDED,
+    "line_lost": Cause.ENDED,
+    "funding_over": Cause.ENDED,
+    "session_limit": Cause.ENDED,
+    "practitioner_fault": Cause.PRACTITIONER_FAULT,
+    "practitioner_conduct": Cause.PRACTITIONER_CONDUCT,
+    "guest_conduct": Cause.GUEST_CONDUCT,
+    "minor": Cause.MINOR,
+    "guest_no_show": Cause.GUEST_NO_SHOW,
+    "practitioner_no_show": Cause.PRACTITIONER_NO_SHOW,
+}
+
+
+def cause(end_reason: str | None) -> Cause:
+    """Why a session with this `end_reason` is over. A reason that is not known waives nothing."""
+    return _CAUSES.get(end_reason or "", Cause.ENDED)
+
+
+def row(end_reason: str | None) -> Row:
+    """What follows from it."""
+    return TABLE[cause(end_reason)]
