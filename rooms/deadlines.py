@@ -5,7 +5,7 @@ Any hub or worker may come with the tick, early, late or twice: the rules look a
 
 from msgspec.structs import replace
 
-from rooms import departure, meter
+from rooms import departure, extension, meter
 from rooms.departure import Proofs
 from rooms.news import Change, MeterWarned, News
 from rooms.room import Participant, Room, State
@@ -67,7 +67,8 @@ def _meter_dues_ms(room: Room, guest: Participant) -> list[int]:
     if funded_at_ms is None:
         return []
     warnings = [funded_at_ms - minute * 60_000 for minute in _unwarned(guest)]
-    return [funded_at_ms, *warnings]
+    asking_ms = extension.due_ms(room, guest)
+    return [funded_at_ms, *warnings, *([] if asking_ms is None else [asking_ms])]
 
 
 def _unwarned(guest: Participant) -> list[int]:
@@ -86,7 +87,7 @@ def _spend(room: Room, proofs: Proofs | None, now_ms: int) -> Change:
             return departure.close(room, State.ENDED, "funding_over", proofs=proofs, now_ms=now_ms)
         reached = [m for m in _unwarned(guest) if funded_at_ms - now_ms <= m * 60_000]
         if reached:
-            warned = replace(guest, warned_minutes=(*guest.warned_minutes, *reached))
-            room = room.with_participant(warned)
+            guest = replace(guest, warned_minutes=(*guest.warned_minutes, *reached))
             news.append(MeterWarned(guest.no, funded_at_ms - now_ms))
+        room = room.with_participant(extension.tick(room, guest, now_ms=now_ms))
     return Change(replace(room, clock_ms=now_ms), tuple(news))

@@ -4,6 +4,8 @@ A fact names its audience by kind only. Who receives it, and in which words of t
 business.
 """
 
+from typing import Literal
+
 from msgspec import Struct
 
 from rooms.ids import UserId
@@ -39,7 +41,14 @@ class MeterWarned(Struct, frozen=True):
     remaining_ms: int
 
 
-News = StateChanged | Offered | PresenceChanged | MeterChanged | MeterWarned
+class Noticed(Struct, frozen=True):
+    """Something that people should know, by its code. For those in the room."""
+
+    code: Literal["extension_declined"]
+    guest_no: int
+
+
+News = StateChanged | Offered | PresenceChanged | MeterChanged | MeterWarned | Noticed
 
 
 class Change(Struct, frozen=True):

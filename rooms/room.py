@@ -50,6 +50,8 @@ class Terms(Struct, frozen=True):
     fee_bps: int
     minimum_minor: int
     cap_minor: int
+    hold_minutes: int = 10
+    """How much paid time one hold covers."""
 
 
 class Limits(Struct, frozen=True):
@@ -63,6 +65,8 @@ class Limits(Struct, frozen=True):
     session_ms: int = 8 * 3_600_000
     unheard_ms: int = 10_000
     """A socket heard within this (ping interval plus time-out) counts as present to an orderly end."""
+    extend_percent: int = 80
+    """The part of the funded time after which the next hold is placed."""
 
 
 class Anchor(Struct, frozen=True):
@@ -76,6 +80,22 @@ class Anchor(Struct, frozen=True):
 HoldStatus = Literal["pending", "action_required", "placed", "declined"]
 
 
+class Further(Struct, frozen=True):
+    """What the room knows of the holds after the first.
+
+    `possible`: the cap leaves room for another, and none was declined. `asked`: the ordinal that is being
+    placed, since when, and for how many minutes if the guest said so. `tried`: the highest ordinal ever asked
+    for. `requests`: the guest's last wishes, each by the name they gave it, and its ordinal.
+    """
+
+    possible: bool = False
+    tried: int = 1
+    asked: int | None = None
+    asked_at_ms: int = 0
+    minutes: int = 0
+    requests: tuple[tuple[str, int], ...] = ()
+
+
 class Hold(Struct, frozen=True):
     """The guest's funding as the room knows it: how far the time is paid for, never an amount."""
 
@@ -84,6 +104,7 @@ class Hold(Struct, frozen=True):
     """Which holds were counted into `funded_ms`; a repeated notice of one changes nothing."""
     funded_ms: int = 0
     url: str | None = None
+    further: Further = Further()
 
 
 class Participant(Struct, frozen=True):

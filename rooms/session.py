@@ -7,14 +7,19 @@
 Each function is repeatable: asked again for what already is so, it changes nothing and refuses nothing.
 """
 
+from typing import Literal
+
 from msgspec.structs import replace
 
-from rooms import departure, meter
+from rooms import departure, extension, meter
 from rooms.departure import Proofs
 from rooms.errors import IllegalTransition, NotFound, NotLive
 from rooms.ids import ConnectionId, HubId, SessionId, UserId
 from rooms.news import Change, MeterChanged, News, Offered, PresenceChanged, StateChanged
 from rooms.room import OPEN, OVER, Anchor, Hold, Limits, Participant, Room, State, Terms
+
+Because = Literal["practitioner_fault", "practitioner_conduct", "guest_conduct", "minor"]
+"""Why somebody who is not part of a session ends it."""
 
 
 def request(
@@ -49,10 +54,13 @@ def request(
     return Change(room, (StateChanged(), Offered()) if unpaid else (StateChanged(),))
 
 
-def fund(room: Room, guest_id: UserId, *, ordinal: int, funded_ms: int, now_ms: int) -> Change:
+def fund(
+    room: Room, guest_id: UserId, *, ordinal: int, funded_ms: int, more: bool = False, now_ms: int
+) -> Change:
     """A hold was placed: `funded_ms` more time is paid for. The first one lets the request ring.
 
-    Raises NotLive once the session is over: the caller then cancels the hold.
+    `more` says whether the cap leaves room for a further hold. Raises NotLive once the session is over: the
+    caller then cancels the hold.
     """
     guest, hold = _funding(room, guest_id)
     if ordinal in hold.ordinals:
@@ -60,7 +68,8 @@ def fund(room: Room, guest_id: UserId, *, ordinal: int, funded_ms: int, now_ms: 
     if room.state in OVER:
         raise NotLive("The session is over; a hold that comes now is not used.")
     now_ms = max(now_ms, room.clock_ms)
-    hold = Hold("placed", (*hold.ordinals, ordinal), hold.funded_ms + funded_ms)
+    further = extension.placed(hold.further, ordinal, more=more)
+    hold = Hold("placed", (*hold.ordinals, ordinal), hold.funded_ms + funded_ms, further=further)
     left_ms = hold.funded_ms - meter.billed_ms(room, guest, now_ms)
     # A mark that lies ahead again will be warned of again; one that is still behind was warned of.
     warned = tuple(minute for minute in guest.warned_minutes if minute * 60_000 >= left_ms)
@@ -156,6 +165,14 @@ def end(room: Room, who: UserId, *, proofs: Proofs, now_ms: int) -> Change:
     if room.state is State.WAITING:
         return departure.close(room, State.CANCELLED, reason, proofs=proofs, now_ms=now_ms)
     raise IllegalTransition("The session has not begun; cancel or decline it.")
+
+
+def stop(room: Room, because: Because, *, proofs: Proofs, now_ms: int) -> Change:
+    """A session ends for a reason that decides who pays for it, whoever found it."""
+    if room.state in OVER:
+        return Change(room)
+    state = State.ENDED if room.state in (State.LIVE, State.PAUSED) else State.CANCELLED
+    return departure.close(room, state, because, proofs=proofs, now_ms=now_ms)
 
 
 def settle(room: Room, *, now_ms: int) -> Change:
