@@ -59,6 +59,14 @@ class Card(Struct, frozen=True):
     saved_at_ms: int
 
 
+class OwnCard(Struct, frozen=True):
+    """As much of a card as its owner needs to know it by."""
+
+    brand: str
+    last4: str
+    saved_at_ms: int
+
+
 class Practice(Struct, frozen=True):
     """What a practitioner offers, and where their earnings go."""
 
@@ -164,6 +172,19 @@ class Receipt(Struct, frozen=True):
     ended_at_ms: int | None
     end_reason: str | None
     transcript_head: bytes | None
+
+
+class Tipping(Struct, frozen=True):
+    """A guest's part of a session, as far as a tip is concerned. `complete`: it is settled."""
+
+    session_id: SessionId
+    participant_no: int
+    practitioner_id: UserId
+    currency: str
+    live_at_ms: int | None
+    ended_at_ms: int | None
+    end_reason: str | None
+    complete: bool
 
 
 class Checkpoint(Struct, frozen=True):

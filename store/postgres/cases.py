@@ -10,7 +10,13 @@ SQL = statements("cases")
 
 
 async def open_case(
-    db: Db, kind: str, *, session_id: SessionId | None, detail: dict[str, Any], now_ms: int
+    db: Db,
+    kind: str,
+    *,
+    session_id: SessionId | None,
+    detail: dict[str, Any],
+    now_ms: int,
+    subject: str | None = None,
 ) -> bool:
-    """Open a case; False when one of this kind is open for the session already."""
-    return await db.fetchval(SQL["open_case"], kind, session_id, detail, now_ms) is not None
+    """Open a case; False when one of this kind is open for the session, and the subject, already."""
+    return await db.fetchval(SQL["open_case"], kind, session_id, detail, now_ms, subject) is not None

@@ -10,7 +10,7 @@ from rooms import chain
 from rooms.ids import SessionId, UserId
 from rooms.presence import Spans, within
 from rooms.room import Participant, Room
-from store.postgres import checkpoints, operations, sessions, transcript
+from store.postgres import checkpoints, free_time, operations, sessions, transcript
 from store.postgres.pool import Db, Transacting
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
@@ -78,6 +78,9 @@ async def commit(
             settlement.operations,
             now_ms=now_ms,
         )
+        if room.terms.free_ms:
+            used = settlement.free_ms > 0
+            await free_time.close_grant(connection, room.id, settlement.user_id, used=used, now_ms=now_ms)
         await checkpoints.drop_checkpoint(connection, room.id)
         return True
 

@@ -13,7 +13,7 @@ where state = 'ended' and settled_at_ms is null and transcript_head is not null
     )
     and not exists (
         select from payment_ops
-        where session_id = sessions.id and kind in ('hold', 'capture', 'cancel')
+        where session_id = sessions.id and kind in ('hold', 'capture', 'cancel', 'charge')
             and state in ('pending', 'in_flight', 'unknown')
     )
 order by ended_at_ms
@@ -30,7 +30,7 @@ select settled_at_ms is null and transcript_head is not null
     )
     and not exists (
         select from payment_ops
-        where session_id = sessions.id and kind in ('hold', 'capture', 'cancel')
+        where session_id = sessions.id and kind in ('hold', 'capture', 'cancel', 'charge')
             and state in ('pending', 'in_flight', 'unknown')
     )
 from sessions where id = $1

@@ -17,7 +17,7 @@ with saved as (
     on conflict (id) do update set
         state = excluded.state, offered_at_ms = excluded.offered_at_ms, accepted_at_ms = excluded.accepted_at_ms,
         live_at_ms = excluded.live_at_ms, ended_at_ms = excluded.ended_at_ms, end_reason = excluded.end_reason,
-        version = excluded.version, transcript_head = excluded.transcript_head,
+        cap_minor = excluded.cap_minor, version = excluded.version, transcript_head = excluded.transcript_head,
         message_count = excluded.message_count
     where kept.version <= excluded.version and kept.state <> 'settled' and kept.transcript_head is null
 )

@@ -1,0 +1,9 @@
+-- A practitioner never has more of a session than was collected for it; the platform adds nothing by itself.
+select session_id,
+    sum((outcome ->> 'amount_minor')::bigint) filter (where kind = 'transfer') as transferred_minor,
+    sum((outcome ->> 'amount_minor')::bigint) filter (where kind in ('capture', 'charge', 'tip')) as collected_minor
+from payment_ops where state = 'succeeded'
+group by session_id
+having coalesce(sum((outcome ->> 'amount_minor')::bigint) filter (where kind = 'transfer'), 0)
+    - coalesce(sum((outcome ->> 'amount_minor')::bigint) filter (where kind = 'reversal'), 0)
+    > coalesce(sum((outcome ->> 'amount_minor')::bigint) filter (where kind in ('capture', 'charge', 'tip')), 0)
