@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     hold_minutes: Annotated[int, Field(gt=0, le=480)] = 10
     extend_at_percent: Annotated[int, Field(gt=0, lt=100)] = 80
     transfer_delay_s: Count = 259_200
+    refund_two_people_minor: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
 
     # Sizes.
     text_max_chars: PositiveInt = 2_000

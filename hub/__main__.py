@@ -1,4 +1,4 @@
-"""`python -m hub web | worker | migrate`: the processes of the Procfile. They stop cleanly on SIGTERM."""
+"""`python -m hub web | worker | migrate | check`: the processes of the Procfile, and the money's check."""
 
 import asyncio
 import os
@@ -10,10 +10,10 @@ import structlog
 import uvloop
 
 from config.settings import Settings, SettingsError, load
-from hub import logs, web, worker
+from hub import check, logs, web, worker
 from store.postgres.migrate import migrate
 
-Run = Callable[[Settings, asyncio.Event], Awaitable[None]]
+Run = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
 
 log = structlog.get_logger()
 
@@ -24,11 +24,16 @@ async def _migrate(settings: Settings, _stop: asyncio.Event) -> None:
     log.info("migrate.done", applied=applied)
 
 
-COMMANDS: dict[str, Run] = {"web": web.run, "worker": worker.run, "migrate": _migrate}
+COMMANDS: dict[str, Run] = {
+    "web": web.run,
+    "worker": worker.run,
+    "migrate": _migrate,
+    "check": check.run,
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Run one command. 0 after a clean stop, 1 when it could not go on, 2 for a bad call or bad settings."""
+    """Run one command. 0 when it went well, 1 when it could not go on, 2 for a bad call or bad settings."""
     if len(arguments) != 1 or arguments[0] not in COMMANDS:
         sys.stderr.write(f"usage: python -m hub {' | '.join(COMMANDS)}\n")
         return 2
@@ -47,12 +52,11 @@ async def _until_stopped(run: Run, settings: Settings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
-        await run(settings, stop)
+        return await run(settings, stop) or 0
     except Exception as error:
         log.exception("process.failed")
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         return 1
-    return 0
 
 
 if __name__ == "__main__":

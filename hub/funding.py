@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import assert_never
 
 import asyncpg
 
 from billing import holds
 from billing.payment import Operation, Outcome
+from hub.further_holds import amounts_minor, placed_minor
 from hub.live import Live
-from rooms import session
+from rooms import extension, session
 from rooms.errors import NotFound
 from rooms.ids import SessionId, UserId
+from rooms.news import Change
 from rooms.room import Room
-from store.postgres import sessions
+from store.postgres import sessions, settlements
+from store.redis.rooms import Decide
 
 
 class Funding:
@@ -26,24 +28,10 @@ class Funding:
     async def apply(self, operation: Operation, outcome: Outcome) -> None:
         """A hold's outcome. Raises NotFound without a room, NotLive when it came too late to be used."""
         room = (await self._live.rooms.require(operation.session_id)).room
-        guest_id = _guest(room, operation.participant_no)
-        match outcome.status:
-            case "placed":
-                decide = partial(
-                    session.fund,
-                    guest_id=guest_id,
-                    ordinal=operation.ordinal,
-                    funded_ms=_more_ms(room, operation),
-                )
-            case "action_required":
-                decide = partial(session.await_confirmation, guest_id=guest_id, url=outcome.url or "")
-            case "declined":
-                decide = partial(session.decline_hold, guest_id=guest_id)
-            case "captured" | "canceled" | "transferred" | "refused":
-                return
-            case never:
-                assert_never(never)
-        await self._live.change(operation.session_id, decide)
+        known = await settlements.holds(self._pool, room.id, operation.participant_no)
+        decide = decision(room, operation, outcome, known)
+        if decide is not None:
+            await self._live.change(operation.session_id, decide)
 
     async def settled(self, session_id: SessionId, *, now_ms: Callable[[], int]) -> None:
         """The session is charged and recorded: say so in Postgres, and to its people."""
@@ -55,14 +43,41 @@ class Funding:
             return
 
 
-def _more_ms(room: Room, operation: Operation) -> int:
-    """The time that this hold adds. Holds of one guest are equal but for the last, so what came before it
-    is `ordinal - 1` times as much at most, and the first one brings the free time.
+def decision(room: Room, operation: Operation, outcome: Outcome, known: list[Operation]) -> Decide | None:
+    """What a hold's outcome means to its room; None when it means nothing. `known` are the guest's holds."""
+    guest_id = _guest(room, operation.participant_no)
+    match outcome.status:
+        case "placed":
+            return partial(_fund, operation=operation, outcome=outcome, known=known)
+        case "action_required" if operation.ordinal == 1:
+            return partial(session.await_confirmation, guest_id=guest_id, url=outcome.url or "")
+        case "declined" if operation.ordinal == 1:
+            return partial(session.decline_hold, guest_id=guest_id)
+        case "action_required" | "declined":
+            return partial(extension.refuse, guest_id=guest_id, ordinal=operation.ordinal)
+        case _:
+            return None
+
+
+def _fund(
+    room: Room, *, operation: Operation, outcome: Outcome, known: list[Operation], now_ms: int
+) -> Change:
+    """The room with this hold counted. What it adds follows from what all holds are over together, so that it
+    does not matter which of them came first.
     """
-    before_minor = (operation.ordinal - 1) * operation.amount_minor
-    terms = room.terms
-    return holds.funded_ms(terms, before_minor + operation.amount_minor) - (
-        holds.funded_ms(terms, before_minor) if operation.ordinal > 1 else 0
+    guest_id = _guest(room, operation.participant_no)
+    guest = room.participant(guest_id)
+    if guest is None or guest.hold is None:
+        raise NotFound
+    counted_minor = sum(amounts_minor(room, guest, known).values())
+    held_minor = counted_minor + placed_minor(operation, outcome)
+    return session.fund(
+        room,
+        guest_id,
+        ordinal=operation.ordinal,
+        funded_ms=max(0, holds.funded_ms(room.terms, held_minor) - guest.hold.funded_ms),
+        more=holds.next_hold_minor(room.terms, held_minor) > 0,
+        now_ms=now_ms,
     )
 
 

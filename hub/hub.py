@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from billing.stripe_gateway import StripeGateway
 from hub.edge.connection import Connection
 from hub.follow import Follows
 from hub.identity import Identity
@@ -48,13 +49,15 @@ class Incarnation:
 class Offer:
     """What a request is made of beside the practitioner's own terms.
 
-    `cap_minutes` of the rate is the cap when the guest names none; `hold_ack_s` is how long a request waits
-    for its hold before it answers `pending`; `return_url` is where a guest comes back to from their bank.
+    `hold_minutes` is how much paid time one hold covers, `transfer_delay_ms` how long the practitioner's part
+    waits; `hold_ack_s` is how long a request waits for its hold before it answers `pending`; `return_url` is
+    where a guest comes back to from their bank.
     """
 
     limits: Limits
     fee_bps: int
-    cap_minutes: int
+    hold_minutes: int
+    transfer_delay_ms: int
     hold_ack_s: float
     environment: str
     return_url: str
@@ -72,7 +75,10 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Hub:
-    """One hub process, as its handlers see it."""
+    """One hub process, as its handlers see it.
+
+    Of one session a single admin refunds up to `refund_alone_minor`; beyond that a second one approves.
+    """
 
     here: Incarnation
     identity: Identity
@@ -86,6 +92,8 @@ class Hub:
     presence: Presence
     watchers: Watchers
     offer: Offer
+    stripe: StripeGateway
+    refund_alone_minor: int
     sizes: Sizes
     agora: AgoraApp | None
     media_longest_ms: int

@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
+import structlog
+
 from rooms import deadlines, departure
 from rooms.departure import Proofs
 from rooms.directory import Standing
@@ -13,6 +15,8 @@ from rooms.room import OVER, Room, State
 from store.redis.directory import Directory
 from store.redis.people import People
 from store.redis.rooms import Decide, Loaded, Rooms
+
+log = structlog.get_logger()
 
 HeardHere = Callable[[Room], Proofs]
 """When this process's own sockets in a room were last heard."""
@@ -26,7 +30,10 @@ SILENT_MS = 1_800
 
 
 class Live:
-    """Changes to sessions, on whatever hub or worker this is."""
+    """Changes to sessions, on whatever hub or worker this is.
+
+    `order(room)` puts the further holds that a room asks for on record; it is repeatable.
+    """
 
     def __init__(
         self,
@@ -38,6 +45,7 @@ class Live:
         heard_elsewhere: HeardElsewhere,
         here: Callable[[], HubId],
         last_beats: LastBeats | None = None,
+        order: Callable[[Room], Awaitable[None]] | None = None,
     ) -> None:
         self.rooms = rooms
         self._people = people
@@ -46,6 +54,7 @@ class Live:
         self._heard_elsewhere = heard_elsewhere
         self._here = here
         self._last_beats = last_beats
+        self._order = order
 
     async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
         """Decide and commit. Raises what the decision refuses with, and what `Rooms.change` does."""
@@ -84,7 +93,18 @@ class Live:
             )
         except NotFound:
             return False
-        return after.room.version > before.room.version
+        changed = after.room.version > before.room.version
+        if changed:
+            try:
+                await self.order(after.room)
+            except Exception as error:  # noqa: BLE001 - the room asks again, and others wait
+                log.warning("room.not_ordered", session_id=session_id, error=type(error).__name__)
+        return changed
+
+    async def order(self, room: Room) -> None:
+        """Put the holds that a room asks for on record. A room that is not heard asks again."""
+        if self._order is not None and room.state not in OVER:
+            await self._order(room)
 
     async def proofs(self, room: Room) -> Proofs:
         """When each socket in the room was last heard: our own exactly, others' as their hub last said."""

@@ -46,6 +46,14 @@ class MeterWarning(Struct, frozen=True):
     remaining_ms: int
 
 
+class Notice(Struct, frozen=True):
+    """`notice`: something that people should know. `code` is for programs, `message` for people."""
+
+    code: str
+    message: str
+    session_id: str | UnsetType = UNSET
+
+
 class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):
     """`chat:message`."""
 

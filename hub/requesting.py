@@ -10,9 +10,10 @@ the way leaves reservations that expire, or a room whose deadline cancels it.
 from functools import partial
 
 import uuid_utils
+from msgspec.structs import replace
 
-from billing import holds, money, requests
-from hub import views, wire
+from billing import holds, requests
+from hub import deal, views, wire
 from hub.checkpoints import checkpoint
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
@@ -20,7 +21,7 @@ from hub.hub import Hub
 from rooms import session
 from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
-from rooms.room import OVER, Room, State, Terms
+from rooms.room import OVER, Room, State
 from store.postgres import people as people_records
 from store.postgres import sessions as session_records
 from store.records import Card, Practice
@@ -60,23 +61,27 @@ async def _begin(
     hub: Hub, who: Principal, session_id: SessionId, practitioner_id: UserId, cap_minor: int | None
 ) -> Room:
     practice, card, name = await _both_sides(hub, who, practitioner_id)
-    terms = _terms(hub, practice, cap_minor)
-    if terms.kind != "free" and card is None:
+    # What can't be agreed is refused before anybody is reserved.
+    asked = deal.terms(hub, practice, cap_minor, free_ms=0)
+    if asked.kind != "free" and card is None:
         raise Refused(Code.PAYMENT_REQUIRED, "Save a card first; nothing is charged before the session.")
     await _reserve(hub, who.user_id, session_id, must_be_online=False)
     try:
         await _reserve(hub, practitioner_id, session_id, must_be_online=True)
+        free_ms = await deal.granted_ms(hub, practice, who.user_id, card, session_id)
         change = session.request(
             session_id,
             practitioner=(practitioner_id, practice.name),
             guest=(who.user_id, name),
-            terms=terms,
+            terms=replace(asked, free_ms=free_ms),
             limits=hub.offer.limits,
             now_ms=await hub.live.rooms.now_ms(),
         )
         room = await hub.live.rooms.create(change)
     except BaseException:
         await _release(hub, session_id, who.user_id, practitioner_id)
+        if practice.free_s:
+            await deal.give_back(hub, who.user_id, session_id)
         raise
     await _confirm(hub, room)
     await _record(hub, room, card)
@@ -95,20 +100,6 @@ async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tupl
     if not practice.accepts_instant or not practice.transfers_active:
         raise Refused(Code.OFFLINE, "This practitioner takes no instant sessions just now.")
     return practice, await people_records.card(hub.pool, who.user_id), me.name
-
-
-def _terms(hub: Hub, practice: Practice, cap_minor: int | None) -> Terms:
-    rate = practice.rate_minor_per_minute
-    cap = rate * hub.offer.cap_minutes if cap_minor is None else cap_minor
-    return Terms(
-        kind="per_minute" if rate > 0 else "free",
-        currency=practice.currency,
-        rate_minor_per_minute=rate,
-        free_ms=practice.free_s * 1000,
-        fee_bps=hub.offer.fee_bps,
-        minimum_minor=money.minimum_charge_minor(practice.currency),
-        cap_minor=cap,
-    )
 
 
 async def _reserve(hub: Hub, user_id: UserId, session_id: SessionId, *, must_be_online: bool) -> None:

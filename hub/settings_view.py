@@ -20,6 +20,7 @@ def session_limits(settings: Settings) -> Limits:
         grace_ms=settings.reconnect_grace_s * 1000,
         session_ms=settings.session_max_s * 1000,
         unheard_ms=(settings.ping_interval_s + settings.ping_timeout_s) * 1000,
+        extend_percent=settings.extend_at_percent,
     )
 
 

@@ -7,7 +7,15 @@ from msgspec import UNSET
 
 from hub import outbound, views, wire
 from rooms.ids import UserId
-from rooms.news import MeterChanged, MeterWarned, News, Offered, PresenceChanged, StateChanged
+from rooms.news import (
+    MeterChanged,
+    MeterWarned,
+    News,
+    Noticed,
+    Offered,
+    PresenceChanged,
+    StateChanged,
+)
 from rooms.room import Room, State
 from store.redis.rooms import Outgoing
 
@@ -15,6 +23,12 @@ PEOPLE = "people"
 """All sockets of everyone who takes part, in the room or not."""
 ROOM = "room"
 """The sockets that are in the room."""
+
+NOTICES = {
+    "extension_declined": "The card was declined, so no further time is paid for. "
+    "The session ends when the time paid so far is used up.",
+}
+"""What is said to people about each code."""
 
 
 USER = "user:"
@@ -55,6 +69,9 @@ def _events(room: Room, fact: News, now_ms: int) -> list[Outgoing]:
             return [
                 Outgoing(ROOM, "meter:warning", wire.encode(outbound.MeterWarning(room.id, remaining_ms)))
             ]
+        case Noticed(code, _):
+            notice = outbound.Notice(code, NOTICES[code], room.id)
+            return [Outgoing(ROOM, "notice", wire.encode(notice))]
     assert_never(fact)
 
 

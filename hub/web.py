@@ -14,6 +14,7 @@ import uuid_utils
 from aiohttp import ClientSession, web
 from redis.exceptions import RedisError
 
+from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.admission import Admission
@@ -28,6 +29,7 @@ from hub.edge.dispatch import Dispatch
 from hub.edge.sockets import Sockets
 from hub.events import HANDLERS
 from hub.follow import Follows
+from hub.further_holds import FurtherHolds
 from hub.heartbeat import Heartbeat
 from hub.hub import Hub, Incarnation, Offer, Sizes
 from hub.identity import Identity
@@ -58,8 +60,6 @@ from store.redis.rooms import Rooms
 
 log = structlog.get_logger()
 
-CAP_MINUTES = 120
-"""The cap of a guest who names none, in minutes of the practitioner's rate."""
 DIRECTORY_PAGE = 200
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
@@ -70,9 +70,12 @@ SETTLE_AGAIN_S = 0.1
 class WebProcess:
     """One hub process, from its parts."""
 
-    def __init__(self, settings: Settings, stores: Stores, http: ClientSession) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, http: ClientSession, stripe: StripeGateway
+    ) -> None:
         self.settings = settings
         self.stores = stores
+        self.stripe = stripe
         self.tasks = Tasks()
         self.here = Incarnation(HubId(str(uuid_utils.uuid7())))
         self.clock = StoreClock()
@@ -91,6 +94,7 @@ class WebProcess:
             heard_elsewhere=self.hubs.proofs,
             last_beats=self.hubs.last_beats,
             here=self.here,
+            order=FurtherHolds(stores.pool, environment=settings.environment, now_ms=wall_clock.now_ms).order,
         )
         self.bus = Bus(stores.redis, on_restored=self._bus_restored, on_lost=self._bus_lost)
         self.follows = Follows(
@@ -180,11 +184,14 @@ class WebProcess:
             offer=Offer(
                 limits=session_limits(settings),
                 fee_bps=settings.platform_fee_bps,
-                cap_minutes=CAP_MINUTES,
+                hold_minutes=settings.hold_minutes,
+                transfer_delay_ms=settings.transfer_delay_s * 1000,
                 hold_ack_s=settings.hold_ack_s,
                 environment=settings.environment,
                 return_url=settings.public_url,
             ),
+            stripe=self.stripe,
+            refund_alone_minor=settings.refund_two_people_minor,
             sizes=Sizes(
                 join_messages=settings.join_messages,
                 catch_up_messages=settings.catch_up_max_messages,
@@ -301,8 +308,12 @@ class WebProcess:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then drain."""
-    async with lifespan.stores(settings) as stores, lifespan.http_client() as http:
-        process = WebProcess(settings, stores, http)
+    async with (
+        lifespan.stores(settings) as stores,
+        lifespan.http_client() as http,
+        lifespan.stripe_gateway(settings) as stripe,
+    ):
+        process = WebProcess(settings, stores, http, stripe)
         await process.start()
         app = make_app(settings, stores, process.hub, process.sockets, process.metrics)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)

@@ -144,7 +144,12 @@ class You(Struct, frozen=True):
 
 
 class Practitioner(Struct, frozen=True):
-    """A practitioner in the directory."""
+    """A practitioner in the directory.
+
+    A price below `minimum_minor` is waived, and a guest who names no cap is never charged more than
+    `cap_minor`; both are null where no money can be taken. Free time is given once a person:
+    `/v1/practitioners/{id}/deal` says what the asking guest gets.
+    """
 
     id: str
     name: str
@@ -156,6 +161,8 @@ class Practitioner(Struct, frozen=True):
     topics: list[str]
     rating: float | None
     rating_count: int
+    minimum_minor: int | None
+    cap_minor: int | None
 
 
 # Bodies and replies, in the order of the contract.
@@ -213,6 +220,20 @@ class Ended(Reply, frozen=True):
 
     session: Session
     meter: Meter | None
+
+
+class ExtendSession(Body, frozen=True):
+    """`session:extend`: `minutes` more than was agreed. With a `request_id` it may be repeated safely."""
+
+    session_id: Uuid
+    minutes: Annotated[int, Meta(ge=1, le=480)]
+    request_id: Handle | None = None
+
+
+class Extended(Reply, frozen=True):
+    """The meter, with what is funded now."""
+
+    meter: Meter
 
 
 class JoinRoom(Body, frozen=True):

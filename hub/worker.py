@@ -12,17 +12,25 @@ from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.funding import Funding
+from hub.further_holds import FurtherHolds
 from hub.lifespan import Stores
 from hub.live import Live
 from hub.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
+from hub.workers.accounts import Accounts, take_offline
+from hub.workers.cards import Cards
+from hub.workers.disputes import Disputes
+from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
+from hub.workers.reaper import Reaper
+from hub.workers.reconciler import Reconciler
 from hub.workers.settle import Settle
 from hub.workers.sweep import Deadlines, LostHubs, Standings, Unrecorded
-from hub.workers.webhooks import Webhooks
-from rooms.ids import HubId
+from hub.workers.unpaid import Unpaid
+from hub.workers.webhooks import INTENT_NEWS, Webhooks
+from rooms.ids import HubId, SessionId
 from store.postgres import operations
 from store.postgres import pool as postgres
 from store.redis import keys
@@ -44,6 +52,9 @@ WEBHOOKS_S = 0.25
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
 UNRECORDED_S = 30.0
+UNPAID_S = 30.0
+REAPER_S = 60.0
+RECONCILE_S = 300.0
 
 
 class WorkerProcess:
@@ -69,6 +80,7 @@ class WorkerProcess:
             heard_elsewhere=hubs.proofs,
             last_beats=hubs.last_beats,
             here=lambda: name,
+            order=FurtherHolds(stores.pool, environment=settings.environment, now_ms=wall_clock.now_ms).order,
         )
         funding = Funding(self.live, stores.pool)
         settled = partial(funding.settled, now_ms=wall_clock.now_ms)
@@ -80,7 +92,30 @@ class WorkerProcess:
             environment=settings.environment,
         )
         self.payments = Payments(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms)
-        self.webhooks = Webhooks(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms)
+        self.accounts = Accounts(
+            stores.pool,
+            gateway,
+            offline=partial(take_offline, people, directory),
+            now_ms=wall_clock.now_ms,
+        )
+        disputes = Disputes(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
+        also = {**news(self.accounts, disputes), **Cards(stores.pool, gateway).news()}
+        self.webhooks = Webhooks(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms, also=also)
+        self.reconciler = Reconciler(
+            stores.pool, gateway, wanted={*INTENT_NEWS, *also}, now_ms=wall_clock.now_ms
+        )
+        self.unpaid = Unpaid(
+            stores.pool,
+            environment=settings.environment,
+            delay_ms=settings.transfer_delay_s * 1000,
+            now_ms=wall_clock.now_ms,
+        )
+        self.reaper = Reaper(
+            stores.pool,
+            is_there=self._is_there,
+            environment=settings.environment,
+            now_ms=wall_clock.now_ms,
+        )
         self.settle = Settle(
             pool=stores.pool,
             queue=SettlementQueue(stores.redis, consumer=f"{os.getpid()}-{name}"),
@@ -89,6 +124,7 @@ class WorkerProcess:
             environment=settings.environment,
             now_ms=wall_clock.now_ms,
             settled=settled,
+            transfer_delay_ms=settings.transfer_delay_s * 1000,
         )
         self.unrecorded = Unrecorded(self.live, self.settle)
         self.lost_hubs = LostHubs(hubs, self.live, people, directory, dead_after_s=settings.hub_dead_s)
@@ -113,6 +149,9 @@ class WorkerProcess:
         every(STANDINGS_S, "standings", self.standings.run_once)
         every(UNRECORDED_S, "unrecorded", self.unrecorded.run_once)
         every(STANDINGS_S, "recovery", self.recovery.ensure)
+        every(UNPAID_S, "unpaid", self.unpaid.run_once)
+        every(REAPER_S, "reaper", self.reaper.run_once)
+        every(0, "reconciler", self._compare)
         self.tasks.forever("payments.listen", self._listen)
         log.info("worker.started")
 
@@ -120,6 +159,15 @@ class WorkerProcess:
         settings = self.settings
         dsn = settings.database_direct_url or settings.database_url
         await postgres.listen(dsn.get_secret_value(), operations.CHANNEL, lambda _payload: self._wanted.set())
+
+    async def _is_there(self, session_id: SessionId) -> bool:
+        return await self.live.rooms.load(session_id) is not None
+
+    async def _compare(self) -> None:
+        """Not at the start: what was going on when a worker died is first gone on with."""
+        await asyncio.sleep(RECONCILE_S)
+        await self.reconciler.run_once()
+        await self.accounts.run_once()
 
     async def _record(self) -> None:
         """At every session that is over, and once a second for what was missed."""

@@ -20,6 +20,7 @@ HANDLERS: dict[str, Event[Hub]] = {
     "session:accept": Event(wire.DeclineSession, wire.SessionReply, PRACTITIONER, session.accept),
     "session:decline": Event(wire.DeclineSession, wire.SessionReply, PRACTITIONER, session.decline),
     "session:cancel": Event(wire.OfSession, wire.SessionReply, GUEST, session.cancel),
+    "session:extend": Event(wire.ExtendSession, wire.Extended, GUEST, session.extend),
     "session:end": Event(wire.OfSession, wire.Ended, PARTY, session.end),
     "room:join": Event(wire.JoinRoom, wire.Joined, PARTY, room.join),
     "room:leave": Event(wire.OfSession, wire.Done, PARTY, room.leave),

@@ -1,6 +1,8 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
+from billing import money
 from hub import wire
+from hub.deal import default_cap_minor
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -36,6 +38,11 @@ async def online(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.
         raise Refused(Code.FORBIDDEN, "Finish your payout set-up first, so that you can be paid.")
     standing = await hub.people.go_online(connection.user_id, connection.id, hub.here())
     hub.watchers.went_online(connection)
+    # Asked again: whoever noted meanwhile that they can't be paid took them offline before this.
+    practice = await people_records.practice(hub.pool, connection.user_id)
+    if practice is None or not practice.transfers_active:
+        await offline(hub, connection, wire.Nothing())
+        raise Refused(Code.FORBIDDEN, "Finish your payout set-up first, so that you can be paid.")
     if connection.closed:
         # It went while we asked: take back what nobody else would.
         hub.watchers.gone(connection)
@@ -51,15 +58,19 @@ async def offline(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire
 
 def practitioner(listing: Listing, status: Status) -> wire.Practitioner:
     """A directory entry in the words of the contract."""
+    currency, rate = listing.currency, listing.rate_minor_per_minute
+    known = currency in money.CURRENCIES
     return wire.Practitioner(
         listing.id,
         listing.name,
         listing.headline,
         status,
-        listing.rate_minor_per_minute,
-        listing.currency,
+        rate,
+        currency,
         listing.free_s,
         listing.topics,
         listing.rating,
         listing.rating_count,
+        minimum_minor=money.minimum_charge_minor(currency) if known else None,
+        cap_minor=default_cap_minor(currency, rate) if known else None,
     )

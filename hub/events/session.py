@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from hub import requesting, views, wire
+from hub import extending, requesting, views, wire
 from hub.edge.connection import Connection
 from hub.hub import Hub
 from hub.routes import replies
@@ -38,6 +38,11 @@ async def cancel(hub: Hub, connection: Connection, body: wire.OfSession) -> wire
     """`session:cancel`."""
     decide = partial(session.cancel, who=connection.user_id)
     return wire.SessionReply(views.session((await hub.live.change(_id(body), decide)).room))
+
+
+async def extend(hub: Hub, connection: Connection, body: wire.ExtendSession) -> wire.Extended:
+    """`session:extend`: raise the cap, and hold the money for it at once."""
+    return await extending.extend(hub, connection.user_id, body)
 
 
 async def end(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.Ended:

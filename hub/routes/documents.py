@@ -11,7 +11,7 @@ from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import people, sessions, sign_in
+from hub.routes import admin, money, payouts, people, sessions, sign_in
 from hub.routes.answer import Route
 
 VERSION = "1"
@@ -27,6 +27,7 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "chat:read": outbound.ReadUpTo,
     "meter:update": wire.Meter,
     "meter:warning": outbound.MeterWarning,
+    "notice": outbound.Notice,
     "media:signal": outbound.PeerSignal,
     "auth:expiring": wire.Refreshed,
     "hub:draining": outbound.Draining,
@@ -54,7 +55,8 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        self._openapi = msgspec.json.encode(openapi([*people.ROUTES, *sessions.ROUTES, *sign_in.ROUTES]))
+        topics = (people, sessions, sign_in, money, payouts, admin)
+        self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
     def routes(self) -> list[web.RouteDef]:

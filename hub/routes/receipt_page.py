@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from billing import money
 from hub.routes.replies import Interval, Receipt
+from hub.words import waived
 
 _PAGE = Template((Path(__file__).parent / "receipt.html").read_text(encoding="utf-8"))
 _WIDTH = 1_000
@@ -27,10 +28,12 @@ _ENDINGS = {
     "line_lost": "the connection did not come back",
     "funding_over": "the funded time was used up",
     "session_limit": "the longest session was reached",
-}
-_WAIVED = {
-    "below_minimum": "The price is below the smallest amount that can be charged, so nothing is charged.",
-    "unfunded": "There was no payment to charge, so nothing is charged.",
+    "practitioner_fault": "it could not go on for a reason on the practitioner's side",
+    "practitioner_conduct": "by a moderator, because of the practitioner",
+    "guest_conduct": "by a moderator, because of the guest",
+    "minor": "by a moderator, because the guest is not an adult",
+    "guest_no_show": "the guest did not come",
+    "practitioner_no_show": "the practitioner did not come",
 }
 
 
@@ -44,7 +47,7 @@ def receipt_page(receipt: Receipt, *, nonce: str) -> str:
         date=escape(_date(receipt.started_at_ms or receipt.ended_at_ms)),
         timeline=_timeline(receipt),
         rows="\n".join(_rows(receipt)),
-        note="" if receipt.waived is None else f"<p>{escape(_WAIVED.get(receipt.waived, 'Waived.'))}</p>",
+        note="" if receipt.waived is None else f"<p>{escape(waived(receipt.waived) or 'Waived.')}</p>",
         session_id=escape(receipt.session_id),
         ended=escape(_ENDINGS.get(receipt.end_reason or "", receipt.end_reason or "not begun")),
         chain="" if head is None else _chain(head),
@@ -74,7 +77,7 @@ def _rows(receipt: Receipt) -> Iterator[str]:
         return
     yield _row("Charged to the guest", show(receipt.total_minor))
     yield _row("Platform fee", show(-receipt.fee_minor))
-    yield _row("You earn", show(receipt.practitioner_minor), kind="total")
+    yield _row("You earn", show(receipt.practitioner_minor + receipt.tip_minor), kind="total")
 
 
 def _row(name: str, value: str, *, kind: str = "") -> str:

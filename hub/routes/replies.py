@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import UNSET, Struct, UnsetType
 
 from hub import wire
+from hub.words import waived
 from rooms.presence import Span
 from store import records
 
@@ -45,7 +46,7 @@ class Interval(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What one guest is charged. The last two fields are for the practitioner alone."""
+    """What one guest is charged. Fee and earnings are for the practitioner alone."""
 
     session_id: str
     practitioner: wire.Named
@@ -67,6 +68,8 @@ class Receipt(Struct, frozen=True):
     transcript_head: str | None
     fee_minor: int | UnsetType = UNSET
     practitioner_minor: int | UnsetType = UNSET
+    waived_reason: str | None = None
+    """`waived` in words."""
 
 
 class Said(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
@@ -144,6 +147,7 @@ def receipt(bill: records.Receipt, *, for_practitioner: bool) -> Receipt:
         transcript_head=None if head is None else head.hex(),
         fee_minor=bill.fee_minor if for_practitioner else UNSET,
         practitioner_minor=bill.practitioner_minor if for_practitioner else UNSET,
+        waived_reason=waived(bill.waived),
     )
 
 

@@ -12,12 +12,13 @@ import asyncpg
 import structlog
 from msgspec.structs import replace
 
-from billing import ledger, recovery, requests
+from billing import ledger, recovery, requests, stand_in
 from billing.payment import TERMINAL, Kind, Operation, Outcome, State, Wanted
 from billing.recovery import Step
+from hub.workers import returns
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId
-from store.postgres import cases, operations, payments, settlements
+from store.postgres import cases, operations, payments, refunds, settlements
 from store.postgres.pool import Db
 
 SWEEP: Final = 100
@@ -53,12 +54,15 @@ class Outcomes:
         self._apply = apply
         self._settled = settled
         self._now_ms = now_ms
-        self._environment = environment
+        self.environment = environment
 
     async def record(self, operation: Operation, step: Step) -> Operation | None:
         """Commit a step with all that follows from it; None when the operation was over already."""
         now_ms = self._now_ms()
         async with self._pool.acquire() as connection, connection.transaction():
+            if operation.kind in returns.GUARDED:
+                # Before the row, as whoever begins a transfer does: two that wait for each other would end.
+                await refunds.lock_money(connection, operation.session_id)
             recorded = await operations.outcome(
                 connection,
                 operation.id,
@@ -69,6 +73,8 @@ class Outcomes:
             )
             if recorded is not None and recorded.state in TERMINAL:
                 await self._follow(connection, recorded, now_ms)
+                if recorded.kind in returns.GUARDED:
+                    await returns.follow(connection, recorded, environment=self.environment, now_ms=now_ms)
             return recorded
 
     async def apply(self, operation: Operation) -> None:
@@ -78,7 +84,7 @@ class Outcomes:
             return
         if operation.kind is Kind.HOLD and not await self._apply_hold(operation, outcome):
             return
-        if operation.kind in (Kind.CAPTURE, Kind.CANCEL) and await payments.is_charged(
+        if operation.kind in (Kind.CAPTURE, Kind.CANCEL, Kind.CHARGE) and await payments.is_charged(
             self._pool, operation.session_id
         ):
             await self._settled(operation.session_id)
@@ -119,13 +125,22 @@ class Outcomes:
     async def _follow(self, db: Db, recorded: Operation, now_ms: int) -> None:
         """Everything that belongs into the transaction of an outcome: booking, next attempt, case."""
         await _book(db, recorded, now_ms)
-        wanted = recovery.follow_up(recorded, now_ms=now_ms)
+        wanted = await self._next(db, recorded, now_ms)
         if wanted is not None:
             await self._want(db, recorded, wanted, now_ms)
             return
         kind = recovery.concern(recorded)
         if kind is not None:
             await self.open_case(kind, recorded, db)
+
+    async def _next(self, db: Db, recorded: Operation, now_ms: int) -> Wanted | None:
+        """What is to be done at Stripe because of this outcome, if anything."""
+        if recorded.state is State.SUCCEEDED:
+            return requests.transfer_of(recorded)
+        if stand_in.is_gone(recorded):
+            known = await operations.operations(db, recorded.session_id)
+            return stand_in.charge(recorded, known, now_ms=now_ms)
+        return recovery.follow_up(recorded, now_ms=now_ms)
 
     async def _apply_hold(self, operation: Operation, outcome: Outcome) -> bool:
         """Tell the room; whether that is done with. A hold that no room will ever use is released."""
@@ -158,7 +173,7 @@ class Outcomes:
 
     async def _want(self, db: Db, origin: Operation, wanted: Wanted, now_ms: int) -> None:
         await operations.insert_operations(
-            db, self._environment, origin.session_id, origin.participant_no, [wanted], now_ms=now_ms
+            db, self.environment, origin.session_id, origin.participant_no, [wanted], now_ms=now_ms
         )
 
 
@@ -174,8 +189,10 @@ async def _book(db: Db, recorded: Operation, now_ms: int) -> None:
     outcome = recorded.outcome
     if recorded.state is not State.SUCCEEDED or outcome is None:
         return
-    if recorded.kind is Kind.CAPTURE:
+    if recorded.kind in (Kind.CAPTURE, Kind.CHARGE):
         entries = ledger.captured(outcome.amount_minor, recorded.currency)
+    elif recorded.kind is Kind.TIP:
+        entries = ledger.tipped(outcome.amount_minor, recorded.currency)
     elif recorded.kind is Kind.TRANSFER:
         entries = ledger.transferred(outcome.amount_minor, recorded.currency)
     else:

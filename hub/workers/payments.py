@@ -10,10 +10,11 @@ from typing import Final, Literal
 import asyncpg
 import structlog
 
-from billing import recovery
+from billing import recovery, requests
 from billing.payment import TERMINAL, Kind, Operation, State
 from billing.recovery import Step
 from billing.stripe_gateway import StripeGateway, StripeUnavailable
+from hub.workers import transfers
 from hub.workers.outcomes import Outcomes, side_by_side
 from store.postgres import operations
 
@@ -67,9 +68,7 @@ class Payments:
         """One operation, from its lease to the room."""
         step = await self._without_sending(leased)
         if step is None:
-            sending = await operations.sent(
-                self._pool, leased.id, lease_until_ms=leased.lease_until_ms, now_ms=self._now_ms()
-            )
+            sending = await self._begin(leased)
             if sending is None:
                 return
             await self._reached("committed", sending)
@@ -80,12 +79,23 @@ class Payments:
             await self._reached("recorded", recorded)
             await self._outcomes.apply(recorded)
 
+    async def _begin(self, leased: Operation) -> Operation | None:
+        """The operation as it is committed in flight; None when it does not go out now."""
+        now_ms = self._now_ms()
+        if leased.kind is Kind.TRANSFER:
+            environment = self._outcomes.environment
+            return await transfers.begin(self._pool, leased, environment=environment, now_ms=now_ms)
+        return await operations.sent(
+            self._pool, leased.id, lease_until_ms=leased.lease_until_ms, now_ms=now_ms
+        )
+
     async def _without_sending(self, leased: Operation) -> Step | None:
         """What becomes of an operation that is not to be sent, or not yet; None if it is."""
         now_ms = self._now_ms()
         if recovery.is_abandoned(leased, now_ms):
             return recovery.ABANDONED
-        if leased.kind is not Kind.TRANSFER:
+        if leased.kind is not Kind.TRANSFER or leased.ordinal >= requests.LATER_FROM:
+            # The transfer of a charge or tip is wanted only once that has come in.
             return None
         captures = {
             known.state

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
-from billing.settlement import held, settle
+from billing.settlement import TRANSFER_DELAY_MS, held, settle
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Participant, Room
 from store.postgres import checkpoints, payments, settlements, transcript
@@ -84,6 +84,7 @@ class Settle:
         environment: str,
         now_ms: Callable[[], int],
         settled: Callable[[SessionId], Awaitable[None]],
+        transfer_delay_ms: int = TRANSFER_DELAY_MS,
     ) -> None:
         self._pool = pool
         self._queue = queue
@@ -92,6 +93,7 @@ class Settle:
         self._environment = environment
         self._now_ms = now_ms
         self._settled = settled
+        self._transfer_delay_ms = transfer_delay_ms
         self._failures: Counter[Entry] = Counter()
 
     async def run_once(self) -> int:
@@ -131,7 +133,13 @@ class Settle:
         async with self._pool.acquire() as connection:
             holds = await settlements.holds(connection, room.id, guest.no)
             destination = await settlements.destination(connection, room.practitioner.user_id)
-            bill = settle(room, guest, held=tuple(map(held, holds)), destination=destination)
+            bill = settle(
+                room,
+                guest,
+                held=tuple(map(held, holds)),
+                destination=destination,
+                transfer_delay_ms=self._transfer_delay_ms,
+            )
             committed = await settlements.commit(
                 connection, room, bill, messages, environment=self._environment, now_ms=self._now_ms()
             )

@@ -4,7 +4,7 @@ Events come late, twice and out of order. So the object is fetched anew, and the
 ever move forward.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -12,11 +12,11 @@ import asyncpg
 import structlog
 
 from billing import recovery
-from billing.payment import TERMINAL, Facts, Kind, Operation, State
+from billing.payment import INTENTS, TERMINAL, Facts, Kind, Operation, State
 from billing.stripe_gateway import StripeGateway, StripeUnavailable
 from hub.workers.outcomes import Outcomes, side_by_side
 from rooms.ids import SessionId
-from store.postgres import inbox, operations, people
+from store.postgres import inbox, operations
 from store.records import InboxEvent
 
 AT_ONCE: Final = 16
@@ -34,7 +34,8 @@ INTENT_NEWS: Final = frozenset(
         "payment_intent.succeeded",
     }
 )
-ACCOUNT_NEWS: Final = frozenset({"account.application.deauthorized", "account.updated", "capability.updated"})
+
+Applies = Callable[[InboxEvent], Awaitable[str | None]]
 
 log = structlog.get_logger()
 
@@ -44,7 +45,10 @@ class TooEarly(Exception):
 
 
 class Webhooks:
-    """The webhooks duty of a worker, for the sources `stripe` and `stripe-connect`."""
+    """The webhooks duty of a worker, for the sources `stripe` and `stripe-connect`.
+
+    `also` says by an event's type what else applies it; it gives why nothing was to be done, if so.
+    """
 
     def __init__(
         self,
@@ -53,11 +57,13 @@ class Webhooks:
         outcomes: Outcomes,
         *,
         now_ms: Callable[[], int],
+        also: Mapping[str, Applies] | None = None,
     ) -> None:
         self._pool = pool
         self._gateway = gateway
         self._outcomes = outcomes
         self._now_ms = now_ms
+        self._also = dict(also or {})
 
     async def run_once(self) -> int:
         """Apply the events that wait; how many there were. Raises what Postgres raises."""
@@ -89,15 +95,8 @@ class Webhooks:
         """Apply one event; why nothing was to be done, if so."""
         if event.type in INTENT_NEWS and event.object_id is not None:
             return await self._intent(event.object_id)
-        if event.type in ACCOUNT_NEWS:
-            account = event.payload.get("account") or event.object_id
-            return await self._account(str(account))
-        return "not used"
-
-    async def _account(self, account_id: str) -> str | None:
-        active = await self._gateway.transfers_active(account_id)
-        changed = await people.set_transfers_active(self._pool, account_id, active=bool(active))
-        return None if changed else "no change"
+        applies = self._also.get(event.type)
+        return "not used" if applies is None else await applies(event)
 
     async def _intent(self, intent_id: str) -> str | None:
         facts = await self._gateway.intent(intent_id)
@@ -116,6 +115,8 @@ class Webhooks:
 
     async def _hold(self, hold: Operation, facts: Facts) -> None:
         """A hold's own news: its outcome, if the answer was lost; else its progress."""
+        if hold.kind is not Kind.HOLD and hold.state in TERMINAL:
+            return
         if hold.state not in TERMINAL:
             step = recovery.conclude(hold, facts, now_ms=self._now_ms())
             recorded = await self._outcomes.record(hold, step) if step.state in TERMINAL else None
@@ -141,7 +142,7 @@ class Webhooks:
 
 
 def _made(operation: Operation, facts: Facts) -> bool:
-    if operation.kind is not Kind.HOLD:
+    if operation.kind not in INTENTS:
         return False
     return facts.id == operation.stripe_id or facts.operation == operation.name
 

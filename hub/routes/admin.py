@@ -1,0 +1,168 @@
+"""What admins do with money: refunds, disputes, cases. Whatever they change is on record with its reason."""
+
+import re
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from hub import refunding
+from hub.edge.auth import Principal
+from hub.errors import Code, Refused
+from hub.hub import Hub
+from hub.routes.admin_words import (
+    Action,
+    Actions,
+    AskRefund,
+    Because,
+    Case,
+    Cases,
+    Dispute,
+    Disputes,
+    Refund,
+    Refunds,
+)
+from hub.routes.answer import Route, bad_request, body, cursor, limit, path_id, query, table
+from rooms.ids import Role, SessionId, UserId
+from store.postgres import admin as records
+from store.postgres import disputes
+from store.postgres import refunds as refund_records
+
+ADMIN: frozenset[Role] = frozenset({"admin"})
+
+STATES = ("pending_approval", "approved", "rejected", "done", "failed")
+ID = re.compile(r"[A-Za-z0-9_]{1,255}")
+NUMBER = re.compile(r"[0-9]{1,18}")
+
+
+def routes(hub: Hub) -> list[web.RouteDef]:
+    """What this file answers."""
+    return table(hub, ROUTES)
+
+
+async def ask_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
+    """`POST /v1/admin/refunds`: at once, or once a second admin approves."""
+    query(request, ())
+    asked = await body(request, AskRefund)
+    made = await refunding.ask(
+        hub,
+        who,
+        SessionId(asked.session_id),
+        user_id=None if asked.user_id is None else UserId(asked.user_id),
+        amount_minor=asked.amount_minor,
+        reason=asked.reason.strip(),
+        request_id=asked.request_id,
+    )
+    return _told(made, Refund)
+
+
+async def refunds(hub: Hub, who: Principal, request: web.Request) -> Refunds:
+    """`GET /v1/admin/refunds`; `state` picks those in one state."""
+    given = query(request, ("state", "cursor", "limit"))
+    state, size = given.get("state"), limit(given)
+    if state is not None and state not in STATES:
+        raise bad_request("state", f"expected one of {', '.join(STATES)}")
+    found = await refund_records.refunds(hub.pool, state=state, before=cursor(given), limit=size)
+    items = [_told(one, Refund) for one in found]
+    return Refunds(items, items[-1].id if len(items) == size else None)
+
+
+async def approve_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
+    """`POST /v1/admin/refunds/{id}/approve`, by another admin than who asked."""
+    query(request, ())
+    return _told(await refunding.approve(hub, who, path_id(request, "id")), Refund)
+
+
+async def reject_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
+    """`POST /v1/admin/refunds/{id}/reject`, by any admin."""
+    query(request, ())
+    refund_id = path_id(request, "id")
+    because = await body(request, Because)
+    return _told(await refunding.reject(hub, who, refund_id, because.reason.strip()), Refund)
+
+
+async def list_disputes(hub: Hub, who: Principal, request: web.Request) -> Disputes:
+    """`GET /v1/admin/disputes`; `open=true` those that no bank has decided yet."""
+    given = query(request, ("open", "cursor", "limit"))
+    size = limit(given)
+    found = await disputes.disputes(hub.pool, only_open=_flag(given), before=_matching(given, ID), limit=size)
+    items = [_told(one, Dispute) for one in found]
+    return Disputes(items, items[-1].id if len(items) == size else None)
+
+
+async def cases(hub: Hub, who: Principal, request: web.Request) -> Cases:
+    """`GET /v1/admin/cases`; `open=true` those that nobody has closed."""
+    given = query(request, ("open", "cursor", "limit"))
+    size = limit(given)
+    found = await records.cases(hub.pool, only_open=_flag(given), before=cursor(given), limit=size)
+    items = [_told(one, Case) for one in found]
+    return Cases(items, items[-1].id if len(items) == size else None)
+
+
+async def close_case(hub: Hub, who: Principal, request: web.Request) -> Case:
+    """`POST /v1/admin/cases/{id}/close`: somebody has looked at it, and says what came of it."""
+    query(request, ())
+    case_id = path_id(request, "id")
+    because = await body(request, Because)
+    async with hub.pool.acquire() as connection, connection.transaction():
+        closed = await records.close_case(connection, case_id, now_ms=hub.now_ms())
+        if closed is None:
+            known = await records.one_case(connection, case_id)
+            if known is None:
+                raise Refused(Code.NOT_FOUND, "There is no such case.")
+            return _told(known, Case)
+        await records.note_action(
+            connection,
+            who.user_id,
+            "case_closed",
+            subject=closed.id,
+            session_id=closed.session_id,
+            reason=because.reason.strip(),
+            detail={"kind": closed.kind},
+            now_ms=hub.now_ms(),
+        )
+    return _told(closed, Case)
+
+
+async def actions(hub: Hub, who: Principal, request: web.Request) -> Actions:
+    """`GET /v1/admin/actions`: who did what, and why."""
+    given = query(request, ("cursor", "limit"))
+    size = limit(given)
+    before = _matching(given, NUMBER)
+    found = await records.actions(hub.pool, before=None if before is None else int(before), limit=size)
+    items = [_told(one, Action) for one in found]
+    return Actions(items, str(items[-1].id) if len(items) == size else None)
+
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+def _told(record: msgspec.Struct, kind: type[T]) -> T:
+    """A record in the words of the contract: the fields that it names, and no other."""
+    return msgspec.convert(record, kind, from_attributes=True)
+
+
+def _flag(given: dict[str, str]) -> bool:
+    value = given.get("open", "false")
+    if value not in ("true", "false"):
+        raise bad_request("open", "expected true or false")
+    return value == "true"
+
+
+def _matching(given: dict[str, str], pattern: re.Pattern[str]) -> str | None:
+    value = given.get("cursor")
+    if value is not None and pattern.fullmatch(value) is None:
+        raise bad_request("cursor", "not one of ours")
+    return value
+
+
+ROUTES = [
+    Route("POST", "/v1/admin/refunds", ADMIN, Refund, ask_refund, AskRefund),
+    Route("GET", "/v1/admin/refunds", ADMIN, Refunds, refunds),
+    Route("POST", "/v1/admin/refunds/{id}/approve", ADMIN, Refund, approve_refund),
+    Route("POST", "/v1/admin/refunds/{id}/reject", ADMIN, Refund, reject_refund, Because),
+    Route("GET", "/v1/admin/disputes", ADMIN, Disputes, list_disputes),
+    Route("GET", "/v1/admin/cases", ADMIN, Cases, cases),
+    Route("POST", "/v1/admin/cases/{id}/close", ADMIN, Case, close_case, Because),
+    Route("GET", "/v1/admin/actions", ADMIN, Actions, actions),
+]

@@ -1,0 +1,36 @@
+"""What the hub says to people about money, by code, in each language that it speaks."""
+
+from pathlib import Path
+from typing import Final, Literal, get_args
+
+import msgspec
+
+Language = Literal["en", "fr"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
+
+
+class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One rule in words: when it applies, and who pays then."""
+
+    title: str
+    text: str
+
+
+class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that is said in one language. `waived` says why a price is not charged."""
+
+    causes: dict[str, Rule]
+    always: dict[str, Rule]
+    waived: dict[str, str]
+
+
+def _read(language: Language) -> Words:
+    return msgspec.json.decode((Path(__file__).parent / f"{language}.json").read_bytes(), type=Words)
+
+
+WORDS: Final[dict[Language, Words]] = {language: _read(language) for language in LANGUAGES}
+
+
+def waived(code: str | None, language: Language = "en") -> str | None:
+    """Why a price is not charged; None when it is."""
+    return None if code is None else WORDS[language].waived.get(code)
