@@ -12,7 +12,7 @@ from sandbox.auth.people import People
 from sandbox.names import headline_of, name_of
 from sandbox.state import Json, Store
 from sandbox.stripe import accounts, cards, customers, payment_methods
-from sandbox.stripe.world import World
+from sandbox.stripe.world import World, new_id
 
 PASSWORD = "sandbox"  # noqa: S105  (documented: every person of the sandbox has it)
 ROLES = ("guest", "practitioner", "moderator", "admin")
@@ -80,6 +80,8 @@ def _with_card(world: World, person: Json) -> Json:
     )
     method = payment_methods.new_method(world, visa, {"email": person["email"], "name": person["name"]})
     method["_set_up"] = True
+    # Two people have two cards, though one number stands for all that work.
+    method["card"]["fingerprint"] = new_id("fp")[3:]
     payment_methods.attach(world, {"id": method["id"], "customer": customer["id"]})
     customer["invoice_settings"]["default_payment_method"] = method["id"]
     world.save(customer)

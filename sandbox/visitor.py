@@ -145,6 +145,15 @@ class Visitor:
                 raise Refused({**body["error"], "status": response.status})
             return body
 
+    async def post(self, path: str, body: object = None) -> Json:
+        """An HTTP POST of the hub, with a JSON body if there is one. Raises Refused."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        async with self._http.post(f"{self.hub}{path}", headers=headers, json=body) as response:
+            answer: Json = await response.json()
+            if response.status != 200:
+                raise Refused({**answer["error"], "status": response.status})
+            return answer
+
     async def get_text(self, path: str, **query: str) -> tuple[int, str, str]:
         """An HTTP GET of the hub: status, content type and body as text."""
         headers = {"Authorization": f"Bearer {self.token}"}

@@ -12,7 +12,7 @@ from sandbox.stripe.world import World
 def create(world: World, params: Json) -> Json:
     """`POST /v1/payouts`."""
     currency, amount = known(params["currency"]), params["amount"]
-    check_positive(amount)
+    check_positive(amount, currency)
     if world.account is not None and not accounts.load(world, world.account)["payouts_enabled"]:
         raise StripeError("Payouts are not enabled for this account.", code="payouts_not_allowed")
     if balance.available(world, currency, world.account) < amount:

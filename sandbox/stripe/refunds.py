@@ -73,7 +73,7 @@ def _check(params: Json, charge: Json, amount: int, left: int) -> None:
         raise StripeError(
             "The charge has been refunded already.", code="charge_already_refunded", param="charge"
         )
-    check_positive(amount)
+    check_positive(amount, charge["currency"])
     if amount > left:
         raise StripeError(
             f"The refund of {amount} exceeds the {left} that is left of the charge.", param="amount"

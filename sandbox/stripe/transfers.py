@@ -15,7 +15,7 @@ def create(world: World, params: Json) -> Json:
     if "amount" not in params:
         raise StripeError("Missing required param: amount.", code="parameter_missing", param="amount")
     amount = params["amount"]
-    check_positive(amount)
+    check_positive(amount, currency)
     account = accounts.load(world, params["destination"], "destination")
     if account["capabilities"].get("transfers") != "active":
         raise StripeError(
@@ -135,7 +135,7 @@ def reverse(world: World, params: Json) -> Json:
     amount = params.get("amount", left)
     if left == 0:
         raise StripeError("The transfer is fully reversed.", code="transfer_already_reversed", param="id")
-    check_positive(amount)
+    check_positive(amount, transfer["currency"])
     if amount > left:
         raise StripeError(f"The reversal of {amount} exceeds the {left} that is left.", param="amount")
     currency, account = transfer["currency"], transfer["destination"]
