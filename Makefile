@@ -4,7 +4,7 @@
 MAKEFLAGS += --no-print-directory
 
 PY := .venv/bin/python
-PACKAGES := hub rooms billing store config sandbox tests
+PACKAGES := hub rooms billing store config sandbox bench tests
 # Expanded only by recipes, so listing the targets starts no Python.
 FIND = for p in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
