@@ -38,7 +38,7 @@ def usual(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Two hubs and a worker with the contract's own times; only limits are lifted."""
-    with _stack(postgres_cluster, tmp_path_factory, UNLIMITED) as running:
+    with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED) as running:
         yield running
 
 
@@ -49,7 +49,7 @@ def hasty(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Two hubs and a worker that wait for nobody for long, and give Agora credentials."""
-    with _stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY) as running:
+    with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY) as running:
         yield running
 
 
@@ -68,11 +68,12 @@ async def scene(stack: Stack) -> AsyncIterator[Scene]:
 
 
 @contextmanager
-def _stack(
+def running_stack(
     cluster: PostgresAddress,
     directories: pytest.TempPathFactory,
     settings: Mapping[str, str],
 ) -> Iterator[Stack]:
+    """A stack with these settings, on a database of its own."""
     name = f"stack_{uuid4().hex}"
     cluster.server.query(f"create database {name} template {TEMPLATE}")
     running = Stack(directories.mktemp("stack"), cluster.database(name), settings=settings).start()

@@ -83,6 +83,7 @@ class Stage:
             "user_id": self.host.id,
             "reason": "because",
             "cap_minor": 1_000,
+            "minutes": 5,
         }
         return {one.encode_name: known[one.encode_name] for one in told.fields}
 

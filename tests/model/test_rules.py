@@ -6,6 +6,7 @@ the version with each change, and asks each question twice.
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,11 +14,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from rooms import deadlines, departure, meter, session
+from rooms import deadlines, departure, extension, meter, session
 from rooms.errors import RoomError
 from rooms.ids import ConnectionId, HubId, UserId
 from rooms.news import Change, MeterChanged, MeterWarned, PresenceChanged, StateChanged
-from rooms.room import Room, State
+from rooms.room import Further, Hold, Room, State
 from tests.unit.rooms import stage
 from tests.unit.rooms.stage import FREE, GUEST, HOST, MINUTE_MS, PER_MINUTE, STRANGER, guest_of
 
@@ -85,6 +86,11 @@ class Rules(RuleBasedStateMachine):
             after_ms, lambda room: session.end(room, who, proofs=self.heard(ages_ms), now_ms=self.now_ms)
         )
 
+    @rule(after_ms=AFTER_MS, because=st.sampled_from(get_args(session.Because)), ages_ms=AGES_MS)
+    def stop(self, after_ms: int, because: session.Because, ages_ms: dict[ConnectionId, int]) -> None:
+        proofs = {socket: self.now_ms + after_ms - age_ms for socket, age_ms in ages_ms.items()}
+        self.apply(after_ms, lambda room: session.stop(room, because, proofs=proofs, now_ms=self.now_ms))
+
     @rule(after_ms=AFTER_MS, socket=SOCKET)
     def join(self, after_ms: int, socket: ConnectionId) -> None:
         who, hub = SOCKETS[socket]
@@ -103,13 +109,22 @@ class Rules(RuleBasedStateMachine):
             lambda room: departure.drop(room, self.heard(ages_ms), reason="lost", now_ms=self.now_ms),
         )
 
-    @rule(after_ms=AFTER_MS, who=PEOPLE, ordinal=st.integers(1, 4), funded_ms=st.integers(1, 7 * MINUTE_MS))
-    def fund(self, after_ms: int, who: UserId, ordinal: int, funded_ms: int) -> None:
+    @rule(
+        after_ms=AFTER_MS,
+        who=PEOPLE,
+        ordinal=st.integers(1, 4),
+        funded_ms=st.integers(1, 7 * MINUTE_MS),
+        more=st.booleans(),
+    )
+    def fund(self, after_ms: int, who: UserId, ordinal: int, funded_ms: int, more: bool) -> None:
         before = self.room
-        self.apply(
-            after_ms,
-            lambda room: session.fund(room, who, ordinal=ordinal, funded_ms=funded_ms, now_ms=self.now_ms),
-        )
+
+        def decide(room: Room) -> Change:
+            return session.fund(
+                room, who, ordinal=ordinal, funded_ms=funded_ms, more=more, now_ms=self.now_ms
+            )
+
+        self.apply(after_ms, decide)
         if self.room != before:
             # A mark that the rest is above again may be given once more; one that it is still under may not.
             guest, now_ms = guest_of(self.room), self.room.clock_ms
@@ -127,6 +142,20 @@ class Rules(RuleBasedStateMachine):
     @rule(after_ms=AFTER_MS, who=PEOPLE)
     def decline_hold(self, after_ms: int, who: UserId) -> None:
         self.apply(after_ms, lambda room: session.decline_hold(room, who, now_ms=self.now_ms))
+
+    @rule(after_ms=AFTER_MS, who=PEOPLE, minutes=st.integers(1, 3), name=st.sampled_from([None, "a", "b"]))
+    def extend(self, after_ms: int, who: UserId, minutes: int, name: str | None) -> None:
+        cap_minor = self.room.terms.cap_minor + 300 * minutes
+        self.apply(
+            after_ms,
+            lambda room: extension.ask(
+                room, who, minutes=minutes, cap_minor=cap_minor, request_id=name, now_ms=self.now_ms
+            ),
+        )
+
+    @rule(after_ms=AFTER_MS, who=PEOPLE, ordinal=st.integers(1, 9))
+    def refuse(self, after_ms: int, who: UserId, ordinal: int) -> None:
+        self.apply(after_ms, lambda room: extension.refuse(room, who, ordinal=ordinal, now_ms=self.now_ms))
 
     @rule(after_ms=AFTER_MS)
     def settle(self, after_ms: int) -> None:
@@ -167,7 +196,10 @@ class Rules(RuleBasedStateMachine):
         assert after.state is before.state or after.state in GRAPH[before.state]
         assert after.clock_ms == max(before.clock_ms, self.now_ms)
         assert after.version == before.version
-        assert (after.id, after.terms, after.limits) == (before.id, before.terms, before.limits)
+        cap_minor = after.terms.cap_minor
+        assert cap_minor >= before.terms.cap_minor, "a guest's word is not taken back"
+        assert (after.id, after.limits) == (before.id, before.limits)
+        assert after.terms == replace(before.terms, cap_minor=cap_minor)
         if before.state in OVER:
             assert after == replace(before, state=State.SETTLED, clock_ms=after.clock_ms)
         told(before, change)
@@ -208,6 +240,17 @@ class Rules(RuleBasedStateMachine):
         assert hold is None or (hold.status == "placed") == bool(self.holds)
         assert hold is None or hold.funded_ms == sum(self.holds.values())
         assert (self.room.offered_at_ms is not None) == (hold is None or hold.status == "placed")
+
+    @invariant()
+    def it_asks_for_one_new_hold_at_a_time(self) -> None:
+        hold = guest_of(self.room).hold
+        if hold is None:
+            return
+        assert hold.further.tried >= max(hold.ordinals, default=1)
+        if hold.further.asked is not None:
+            assert hold.status == "placed"
+            assert hold.further.asked not in hold.ordinals
+            assert 1 < hold.further.asked <= hold.further.tried
 
     @invariant()
     def presence_fits_its_state(self) -> None:
@@ -260,13 +303,21 @@ def told(before: Room, change: Change) -> None:
     shown_ms, proven_ms = (meter.billed_ms(room, guest_of(room), after.clock_ms) for room in (before, after))
     if shown_ms != proven_ms:
         assert MeterChanged(1) in news
-    if guest_of(before).hold != guest_of(after).hold:
+    if known(before) != known(after):
         assert StateChanged() in news or MeterChanged(1) in news
+    if before.terms != after.terms:
+        assert StateChanged() in news
     if after.state in OVER:
         return
     seen = {item.user_id: item.present for item in news if isinstance(item, PresenceChanged)}
     pairs = zip(before.people, after.people, strict=True)
     assert seen == {new.user_id: new.present for old, new in pairs if old.present != new.present}
+
+
+def known(room: Room) -> Hold | None:
+    """What people know of the guest's hold. What is asked for next is between the hub and the bank."""
+    hold = guest_of(room).hold
+    return None if hold is None else replace(hold, further=Further())
 
 
 TestRules = Rules.TestCase

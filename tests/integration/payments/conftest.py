@@ -21,6 +21,7 @@ from sandbox.settings import SandboxConfig
 from store.postgres.migrate import migrate
 from store.postgres.pool import connect
 from tests.integration.payments.desk import KEY, SECRETS, Desk
+from tests.integration.payments.office import Office, open_office
 
 TIMEOUT_S = 3.0
 
@@ -97,3 +98,12 @@ async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
     await web.TCPSite(runner, "127.0.0.1", port).start()
     yield
     await runner.cleanup()
+
+
+@pytest.fixture
+async def office(desk: Desk) -> AsyncIterator[Office]:
+    """The routes for practitioners and admins, on the desk."""
+    async with aiohttp.ClientSession() as http:
+        opened = await open_office(desk, http)
+        yield opened
+        await opened.client.close()

@@ -20,6 +20,10 @@ from billing import holds, requests
 from billing.payment import Kind, Operation, Outcome
 from billing.settlement import held, settle
 from billing.stripe_gateway import StripeGateway
+from hub import funding
+from hub.workers.accounts import Accounts
+from hub.workers.disputes import Disputes
+from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
 from hub.workers.webhooks import Webhooks
@@ -53,6 +57,7 @@ class Desk:
     offset_ms: int = 0
     rooms: dict[SessionId, Room] = field(default_factory=dict)
     settled: list[SessionId] = field(default_factory=list)
+    offline: list[UserId] = field(default_factory=list)
 
     def now_ms(self) -> int:
         return int(time.time() * 1000) + self.offset_ms
@@ -70,22 +75,24 @@ class Desk:
         return Payments(self.pool, self.gateway, self.outcomes(), now_ms=self.now_ms, **options)
 
     def webhooks(self) -> Webhooks:
-        return Webhooks(self.pool, self.gateway, self.outcomes(), now_ms=self.now_ms)
+        accounts = Accounts(self.pool, self.gateway, offline=self.took_offline, now_ms=self.now_ms)
+        disputes = Disputes(self.pool, self.gateway, environment=ENVIRONMENT, now_ms=self.now_ms)
+        also = news(accounts, disputes)
+        return Webhooks(self.pool, self.gateway, self.outcomes(), now_ms=self.now_ms, also=also)
+
+    async def took_offline(self, practitioner_id: UserId) -> None:
+        self.offline.append(practitioner_id)
 
     async def apply(self, operation: Operation, outcome: Outcome) -> None:
         """What the hub does with a hold's outcome, on the rules themselves."""
         room = self.rooms.get(operation.session_id)
         if room is None:
             raise NotFound
-        guest, now_ms = room.guests[operation.participant_no - 1].user_id, self.now_ms()
-        if outcome.status == "placed":
-            funded_ms = holds.funded_ms(room.terms, outcome.amount_minor)
-            change = session.fund(room, guest, ordinal=operation.ordinal, funded_ms=funded_ms, now_ms=now_ms)
-        elif outcome.status == "action_required":
-            change = session.await_confirmation(room, guest, url=outcome.url or "", now_ms=now_ms)
-        else:
-            change = session.decline_hold(room, guest, now_ms=now_ms)
-        self.rooms[room.id] = change.room
+        known = await settlements.holds(self.pool, room.id, operation.participant_no)
+        decide = funding.decision(room, operation, outcome, known)
+        # While the database was asked, the room may have changed.
+        if decide is not None:
+            self.rooms[room.id] = decide(self.rooms[room.id], now_ms=self.now_ms()).room
 
     async def settle_told(self, session_id: SessionId) -> None:
         self.settled.append(session_id)

@@ -48,24 +48,6 @@ async def test_too_little_to_charge_is_released(desk: Desk) -> None:
     assert desk.settled == [room.id]
 
 
-async def test_a_capture_of_a_hold_that_is_gone_fails_once_and_for_all(desk: Desk) -> None:
-    room = await desk.ended(4)
-    await desk.settle(room, destination=await account_of(desk))
-    hold = await desk.one(room, Kind.HOLD)
-    assert hold.stripe_id is not None
-    await desk.vendor.v1.payment_intents.cancel_async(hold.stripe_id)
-    await desk.payments().run_once()
-    capture = await desk.one(room, Kind.CAPTURE)
-    assert capture.state is State.FAILED
-    assert capture.outcome is not None
-    assert capture.outcome.status == "canceled"
-    assert await desk.balance("guest_receivable", room) == 1200
-    desk.wait(61_000)
-    await desk.payments().run_once()
-    assert await desk.cases(room) == ["capture_failed", "transfer_failed"]
-    assert await desk.at_stripe("transfers", room) == []
-
-
 async def test_a_capture_that_somebody_else_made_is_accepted(desk: Desk) -> None:
     room = await desk.ended(4)
     await desk.settle(room)

@@ -152,7 +152,8 @@ async def test_the_receipt_has_the_fields_of_the_contract(get: Get, recorded: Re
     assert told == {
         "session_id": scene.id, "currency": "usd", "billed_ms": 10 * MINUTE, "free_ms": 0,
         "rate_minor_per_minute": 300, "subtotal_minor": 3_000, "tip_minor": 0, "total_minor": 3_000,
-        "refunded_minor": 0, "cap_minor": 30_000, "waived": None, "end_reason": "ended_by_guest",
+        "refunded_minor": 0, "cap_minor": 30_000, "waived": None, "waived_reason": None,
+        "end_reason": "ended_by_guest",
         "intervals": [{"from_ms": live_ms, "to_ms": live_ms + 10 * MINUTE}],
         "started_at_ms": live_ms, "ended_at_ms": live_ms + 10 * MINUTE,
         "practitioner": {"id": scene.practitioner_id, "name": "Pia"},

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 from hub import wire
 from hub.routes.receipt_page import length, receipt_page
 from hub.routes.replies import Interval, Receipt
+from hub.words import WORDS
 
 START = 1_790_000_000_000
 RECEIPT = Receipt(
@@ -120,3 +121,16 @@ def test_a_waiver_is_explained() -> None:
 )
 def test_a_length_is_exact(length_ms: int, words: str) -> None:
     assert length(length_ms) == words
+
+
+@pytest.mark.parametrize("code", sorted(WORDS["en"].waived))
+def test_why_nothing_is_charged_is_said_in_words(code: str) -> None:
+    waived = replace(RECEIPT, waived=code, total_minor=0)
+    assert WORDS["en"].waived[code] in Reader(receipt_page(waived, nonce="n")).words
+
+
+def test_a_tip_is_shown_and_is_part_of_what_the_practitioner_earns() -> None:
+    told = replace(RECEIPT, tip_minor=500, fee_minor=570, practitioner_minor=2_280)
+    words = Reader(receipt_page(told, nonce="n")).words
+    assert "$5.00" in words
+    assert "$27.80" in words

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import pytest
 from msgspec import msgpack
 from msgspec.structs import replace
@@ -7,6 +9,7 @@ from rooms.errors import IllegalTransition, NotLive
 from rooms.ids import ConnectionId
 from rooms.news import Change, MeterChanged, Offered, PresenceChanged, StateChanged
 from rooms.room import Hold, Room, State
+from tests.unit.rooms import stage
 from tests.unit.rooms.stage import (
     ACCEPTED_MS,
     FREE,
@@ -199,3 +202,20 @@ def test_settling_changes_the_state_alone() -> None:
 def test_a_room_survives_the_store(stage: str) -> None:
     room = STAGES[stage]()
     assert msgpack.decode(msgpack.encode(room), type=Room) == room
+
+
+@pytest.mark.parametrize(
+    ("room", "state"),
+    [
+        (stage.live(), State.ENDED),
+        (stage.paused(), State.ENDED),
+        (stage.waiting(), State.CANCELLED),
+        (stage.ringing(), State.CANCELLED),
+        (stage.requested(), State.CANCELLED),
+    ],
+)
+@pytest.mark.parametrize("because", get_args(session.Because))
+def test_what_is_stopped_says_why(room: Room, state: State, because: session.Because) -> None:
+    stopped = session.stop(room, because, proofs={}, now_ms=room.clock_ms + 1).room
+    assert (stopped.state, stopped.end_reason) == (state, because)
+    assert session.stop(stopped, "minor", proofs={}, now_ms=stopped.clock_ms + 1).room is stopped

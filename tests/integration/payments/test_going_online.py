@@ -1,0 +1,91 @@
+"""Going online just when Stripe says that one can't be paid any more: one ends up offline."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+from uuid import uuid4
+
+import pytest
+
+from hub import wire
+from hub.errors import Refused
+from hub.events import directory
+from hub.hub import Hub
+from hub.live import Live
+from hub.watchers import Watchers
+from hub.workers.accounts import take_offline
+from rooms.directory import Standing
+from rooms.ids import ConnectionId, HubId, UserId
+from store.postgres import people as people_records
+from store.redis.connect import connect as connect_redis
+from store.redis.directory import Directory
+from store.redis.people import People
+from store.redis.rooms import Rooms
+from tests.integration.payments.desk import Desk
+
+HERE = HubId("hub")
+ACCOUNT = "acct_going"
+
+
+class Overtaken(People):
+    """The news about the account is applied after the practitioner was looked up, before they are online."""
+
+    def __init__(self, desk: Desk, shown: Directory, *of: Any) -> None:
+        super().__init__(*of)
+        self._desk = desk
+        self._shown = shown
+
+    async def go_online(self, user_id: UserId, connection: ConnectionId, hub: HubId) -> Standing:
+        await people_records.set_transfers_active(self._desk.pool, ACCOUNT, active=False)
+        await take_offline(self, self._shown, user_id)
+        return await super().go_online(user_id, connection, hub)
+
+
+@pytest.fixture
+async def live_hub(desk: Desk, valkey: str) -> AsyncIterator[Hub]:
+    redis = connect_redis(valkey)
+    shown = Directory(redis)
+    people = Overtaken(desk, shown, redis)
+
+    async def unheard(_: HubId) -> dict[Any, int]:
+        return {}
+
+    live = Live(
+        Rooms(redis, hub=lambda: HERE, tell=lambda _room, _news, _now_ms: []),
+        people,
+        shown,
+        heard_here=lambda _: {},
+        heard_elsewhere=unheard,
+        here=lambda: HERE,
+    )
+    parts: dict[str, Any] = {
+        "pool": desk.pool,
+        "people": people,
+        "directory": shown,
+        "live": live,
+        "watchers": Watchers(),
+        "here": lambda: HERE,
+        "sockets_of": lambda _: [],
+    }
+    absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
+    yield Hub(**absent, **parts)
+    await redis.aclose()
+
+
+async def test_news_that_overtake_leave_the_practitioner_offline(desk: Desk, live_hub: Hub) -> None:
+    person = UserId(str(uuid4()))
+    await desk.owner.execute(
+        "insert into people (id, role, created_at_ms) values ($1, 'practitioner', 0)", person
+    )
+    await desk.owner.execute(
+        "insert into practices (practitioner_id, rate_minor_per_minute, currency, stripe_account,"
+        " transfers_active, verified_at_ms) values ($1, 300, 'usd', $2, true, 0)",
+        person,
+        ACCOUNT,
+    )
+    socket = cast(Any, SimpleNamespace(user_id=person, id=ConnectionId(str(uuid4())), closed=False))
+    with pytest.raises(Refused) as refused:
+        await directory.online(live_hub, socket, wire.Nothing())
+    assert refused.value.code == "forbidden"
+    assert (await live_hub.directory.statuses([person]))[person] == "offline"
+    assert await live_hub.people.online_hubs(person) == set()

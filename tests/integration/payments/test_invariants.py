@@ -1,0 +1,98 @@
+"""`python -m hub check`: each invariant holds after a whole session, and notices what breaks it."""
+
+import asyncpg
+import pytest
+
+from store.postgres import invariant
+from tests.integration.payments.desk import Desk
+from tests.integration.payments.office import HOUR_MS, Office
+
+BREAKS = {
+    "billed_time_is_presence": "update intervals set to_ms = to_ms - 1"
+    " where session_id = $1 and participant_no = 0",
+    "captured_is_settlement": "update payment_ops set outcome = jsonb_set(outcome, '{amount_minor}', '1201')"
+    " where session_id = $1 and kind = 'capture'",
+    "collected_only_when_settled": "delete from settlements where session_id = $1",
+    "one_effect_an_operation": "insert into payment_ops (session_id, participant_no, kind, ordinal, attempt,"
+    " currency, params, idem_key, state, stripe_id, outcome, next_at_ms, created_at_ms)"
+    " select session_id, participant_no, kind, ordinal, 9, currency, params, idem_key || '9', state,"
+    " stripe_id, outcome, 0, 0 from payment_ops where session_id = $1 and kind = 'capture'",
+    "operations_have_outcomes": "update payment_ops set outcome = null"
+    " where session_id = $1 and kind = 'refund'",
+    "operations_come_to_an_end": "update payment_ops set state = 'unknown', first_sent_at_ms = 1"
+    " where session_id = $1 and kind = 'refund'",
+    "money_that_moved_is_booked": "update payment_ops set outcome = jsonb_set(outcome, '{amount_minor}', '1')"
+    " where session_id = $1 and kind = 'reversal'",
+    "bookings_have_operations": "delete from payment_ops where session_id = $1 and kind = 'transfer'",
+    "transfers_within_captured": "update payment_ops"
+    " set outcome = jsonb_set(outcome, '{amount_minor}', '9999') where session_id = $1 and kind = 'transfer'",
+    "refunds_within_captured": "update deductions set amount_minor = 1201 where session_id = $1",
+    "refunds_reach_practitioners": "insert into ledger_entries"
+    " select transaction_id, line + 9, account, 1000, currency"
+    " from ledger_entries join ledger_transactions t on t.id = transaction_id"
+    " where session_id = $1 and account = 'practitioner_payable' and kind = 'settlement'",
+    "second_admin_is_another": "insert into refunds (id, session_id, participant_no, amount_minor, currency,"
+    " reason, state, requested_by, created_at_ms)"
+    " values (gen_random_uuid(), $1, 1, 1, 'usd', 'x', 'rejected', gen_random_uuid(), 0)",
+    "settled_once": "delete from settlements where session_id = $1",
+    "settlements_add_up": "update settlements set fee_minor = fee_minor + 1 where session_id = $1",
+    "ledger_sums_to_zero": "insert into ledger_entries select id, 9, 'platform_fee', 1, 'usd'"
+    " from ledger_transactions where session_id = $1 and kind = 'capture'",
+    "debts_are_not_negative": "insert into ledger_entries select id, 9, 'practitioner_debt', -1, 'usd'"
+    " from ledger_transactions where session_id = $1 and kind = 'capture'",
+    "disputed_funds_are_open_disputes": "insert into ledger_entries select id, 9, 'disputed_funds', 1, 'usd'"
+    " from ledger_transactions where session_id = $1 and kind = 'capture'",
+    "no_orphan_holds": "delete from payment_ops where session_id = $1 and kind = 'capture'",
+}
+
+
+def test_each_has_something_that_breaks_it() -> None:
+    assert sorted(BREAKS) == invariant.names()
+
+
+@pytest.mark.parametrize("name", invariant.names())
+async def test_it_prepares_for_the_role_that_asks(desk: Desk, name: str) -> None:
+    assert invariant.text(name).startswith("-- ")
+    async with desk.pool.acquire() as connection:
+        await connection.prepare(invariant.text(name))
+
+
+async def test_all_hold_after_a_whole_session_and_each_notices_what_breaks_it(
+    desk: Desk, office: Office
+) -> None:
+    room = await office.transferred()
+    await office.refund(room, 600)
+    await office.run(2 * HOUR_MS)
+    assert await office.broken() == []
+    for name, damage in BREAKS.items():
+        async with desk.owner.acquire() as connection:
+            change = connection.transaction()
+            await change.start()
+            try:
+                # What the schema itself forbids is let through here: the check is the second line.
+                await connection.execute("set local session_replication_role = replica")
+                await connection.execute(damage, room.id)
+                found = await invariant.broken(connection, name, now_ms=desk.now_ms())
+                assert [row for row in found if row.get("session_id", room.id) == room.id], name
+            finally:
+                await change.rollback()
+    assert await office.broken() == []
+
+
+async def test_the_schema_forbids_more_back_than_was_charged(desk: Desk, office: Office) -> None:
+    room = await office.charged()
+    with pytest.raises(asyncpg.CheckViolationError):
+        await desk.pool.execute(
+            "insert into refunds (id, session_id, participant_no, amount_minor, currency, reason, state,"
+            " requested_by, created_at_ms)"
+            " values (gen_random_uuid(), $1, 1, 1201, 'usd', 'x', 'pending_approval', gen_random_uuid(), 0)",
+            room.id,
+        )
+
+
+async def test_what_admins_did_stays(desk: Desk, office: Office) -> None:
+    room = await office.charged()
+    await office.refund(room, 5)
+    for change in ("update admin_actions set reason = 'x'", "delete from admin_actions"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await desk.owner.execute(change)
