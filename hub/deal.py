@@ -1,12 +1,14 @@
 """The deal: what a guest is told before they ask for a session, and what is agreed when they do."""
 
 from billing import holds, money, price
+from hub import wire
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from rooms.directory import Status
 from rooms.ids import SessionId, UserId
 from rooms.room import Terms
 from store.postgres import free_time
-from store.records import Card, Practice
+from store.records import Card, Listing, Practice
 
 CAP_MINUTES = 120
 """The cap of a guest who names none, in minutes of the practitioner's rate."""
@@ -72,3 +74,23 @@ async def give_back(hub: Hub, guest_id: UserId, session_id: SessionId) -> None:
 def hold_minor(agreed: Terms) -> int:
     """What is held on the card before the session is offered."""
     return holds.first_hold_minor(agreed)
+
+
+def practitioner(listing: Listing, status: Status) -> wire.Practitioner:
+    """A directory entry in the words of the contract."""
+    currency, rate = listing.currency, listing.rate_minor_per_minute
+    known = currency in money.CURRENCIES
+    return wire.Practitioner(
+        listing.id,
+        listing.name,
+        listing.headline,
+        status,
+        rate,
+        currency,
+        listing.free_s,
+        listing.topics,
+        listing.rating,
+        listing.rating_count,
+        minimum_minor=money.minimum_charge_minor(currency) if known else None,
+        cap_minor=default_cap_minor(currency, rate) if known else None,
+    )

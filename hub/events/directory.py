@@ -1,14 +1,11 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
-from billing import money
 from hub import wire
-from hub.deal import default_cap_minor
+from hub.deal import practitioner
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from rooms.directory import Status
 from store.postgres import people as people_records
-from store.records import Listing
 
 
 async def watch(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.Watched:
@@ -54,23 +51,3 @@ async def offline(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire
     standing = await hub.people.go_offline(connection.user_id)
     hub.watchers.went_offline(connection.user_id, hub.sockets_of(connection.user_id))
     return wire.Availability(await hub.directory.show(standing))
-
-
-def practitioner(listing: Listing, status: Status) -> wire.Practitioner:
-    """A directory entry in the words of the contract."""
-    currency, rate = listing.currency, listing.rate_minor_per_minute
-    known = currency in money.CURRENCIES
-    return wire.Practitioner(
-        listing.id,
-        listing.name,
-        listing.headline,
-        status,
-        rate,
-        currency,
-        listing.free_s,
-        listing.topics,
-        listing.rating,
-        listing.rating_count,
-        minimum_minor=money.minimum_charge_minor(currency) if known else None,
-        cap_minor=default_cap_minor(currency, rate) if known else None,
-    )

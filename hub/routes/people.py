@@ -3,8 +3,8 @@
 from aiohttp import web
 
 from hub import wire
+from hub.deal import practitioner
 from hub.edge.auth import Principal
-from hub.events.directory import practitioner
 from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
 from hub.routes.replies import Me, Practitioners
