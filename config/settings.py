@@ -75,11 +75,6 @@ class Settings(BaseSettings):
     supabase_url: Url
     supabase_service_key: SecretStr | None = None
     staff_aal: Literal["aal1", "aal2"] = "aal2"
-    token_max_bytes: PositiveInt = 8_192
-    token_leeway_s: Count = 10
-    jwks_cache_s: Seconds = 600
-    jwks_stale_s: Seconds = 3_600
-    jwks_cooldown_s: Seconds = 30
     token_warning_s: Seconds = 60
 
     # Stripe.
@@ -90,7 +85,6 @@ class Settings(BaseSettings):
         "https://api.stripe.com"
     )
     stripe_timeout_s: Seconds = 10
-    stripe_signature_tolerance_s: Seconds = 300
 
     # Twilio: without account, token and sender no SMS is sent.
     twilio_account_sid: TwilioSid | None = None
@@ -145,9 +139,7 @@ class Settings(BaseSettings):
     refund_two_people_minor: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
 
     # Sizes.
-    text_max_chars: PositiveInt = 2_000
     frame_max_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
-    webhook_max_bytes: PositiveInt = 262_144
     join_messages: PositiveInt = 50
     catch_up_max_messages: PositiveInt = 500
     history_max_messages: PositiveInt = 200
@@ -163,7 +155,6 @@ class Settings(BaseSettings):
     exports_per_week: Count = 1
     authenticate_s: Seconds = 5
     connects_per_minute_per_address: Count = 10
-    requests_per_minute_per_address: Count = 600
 
     @classmethod
     def settings_customise_sources(

@@ -40,7 +40,6 @@ GIVEN: Final = {
     "TWILIO_FROM": "+15005550006",
     "STAFF_AAL": "aal1",
     "CONNECTS_PER_MINUTE_PER_ADDRESS": "0",
-    "REQUESTS_PER_MINUTE_PER_ADDRESS": "0",
 }
 # These always come from here: the hub of `make run` never uses somebody's real stores or keys.
 OURS: Final = frozenset(
