@@ -233,10 +233,13 @@ class WebProcess:
         await self.sockets.drain(reconnect_within_ms=self.settings.drain_s * 1000)
 
     async def stop(self) -> None:
-        """Record what is owed, say that this hub goes, end the duties."""
+        """Record what is owed, end the duties, say that this hub is gone."""
         try:
             async with asyncio.timeout(self.settings.drain_s):
                 await self._settle_up()
+                # A last heartbeat after the retirement would bring a hub back that is gone.
+                await self.tasks.end()
+                await self.hubs.retire(self.here())
         except Exception as error:  # noqa: BLE001  Whatever is left is found by the sweep of another hub.
             log.warning("hub.stopped_owing", owed=self.presence.owed, error=type(error).__name__)
         await self.tasks.end()
@@ -247,8 +250,6 @@ class WebProcess:
         while self.presence.owed:
             await asyncio.sleep(SETTLE_AGAIN_S)
             await self._record_departures()
-        await self.watchers.record_lost(self.people, self.directory)
-        await self.hubs.retire(self.here())
 
     # Duties.
 
