@@ -164,17 +164,6 @@ class Room(Struct, frozen=True):
         """The part of this person, if they have one."""
         return next((person for person in self.people if person.user_id == user_id), None)
 
-    def holder(self, connection: ConnectionId) -> Participant | None:
-        """Whose socket this is, if it is in the room."""
-        return next(
-            (
-                person
-                for person in self.people
-                if any(anchor.connection == connection for anchor in person.anchors)
-            ),
-            None,
-        )
-
     def with_participant(self, changed: Participant) -> "Room":
         """The room with one person's part replaced."""
         if changed.no == self.practitioner.no:

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from rooms.chat import voices
 from rooms.deadlines import next_due_ms
 from rooms.errors import ChangedTooOften, Fenced, NotFound
-from rooms.ids import HubId, SessionId, UserId
+from rooms.ids import HubId, SessionId
 from rooms.news import Change, News
 from rooms.room import OPEN, OVER, Room
 from store.redis import keys
@@ -228,8 +228,3 @@ def encode_room(room: Room) -> bytes:
 def decode_room(blob: bytes) -> Room:
     """A room from its checkpoint."""
     return _decode(blob)
-
-
-def guest_ids(room: Room) -> list[UserId]:
-    """The guests of a room, in order of entry."""
-    return [guest.user_id for guest in room.guests]

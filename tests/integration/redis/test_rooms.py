@@ -17,7 +17,7 @@ from rooms.news import Change, StateChanged
 from rooms.room import Room, State
 from store.redis import keys
 from store.redis.hubs import Hubs
-from store.redis.rooms import ATTEMPTS, decode_room, encode_room, guest_ids
+from store.redis.rooms import ATTEMPTS, decode_room, encode_room
 from tests.integration.redis.scene import (
     GUEST,
     GUEST_SOCKET,
@@ -54,7 +54,7 @@ async def test_a_room_is_loaded_as_it_was_made(redis: Redis) -> None:
     assert room.version == 1
     assert abs(loaded.now_ms - await rooms.now_ms()) < 60_000
     assert decode_room(encode_room(room)) == room
-    assert guest_ids(room) == [GUEST]
+    assert [guest.user_id for guest in room.guests] == [GUEST]
 
 
 async def test_what_is_not_there_is_not_found(redis: Redis) -> None:
