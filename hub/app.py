@@ -12,7 +12,21 @@ from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import (
+    access,
+    admin,
+    appeals,
+    audit,
+    blocks,
+    evidence,
+    moderation,
+    money,
+    payouts,
+    people,
+    roles,
+    sessions,
+    sign_in,
+)
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
@@ -61,7 +75,14 @@ def make_app(
     app.add_routes(people.routes(hub))
     app.add_routes(money.routes(hub))
     app.add_routes(payouts.routes(hub))
+    app.add_routes(moderation.routes(hub))
+    app.add_routes(appeals.routes(hub))
     app.add_routes(admin.routes(hub))
+    app.add_routes(blocks.routes(hub))
+    app.add_routes(evidence.routes(hub))
+    app.add_routes(access.routes(hub))
+    app.add_routes(audit.routes(hub))
+    app.add_routes(roles.routes(hub))
     app.add_routes(sign_in.routes(hub))
     return app
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import structlog
 import uuid_utils
 
+from hub import suspending
 from hub.admission import Admission
 from hub.checkpoints import Checkpoints
 from hub.errors import Code, Refused
@@ -50,6 +51,7 @@ class Losses:
     async def agree(self) -> None:
         """Return once the store and the record are of one epoch."""
         self.epoch = await self._recovery.ensure()
+        await suspending.remember_all(self._admission)
 
     async def fenced(self) -> None:
         """The hub was taken for dead, and others have closed its meters: it begins anew under another id."""

@@ -13,11 +13,12 @@ import uuid_utils
 from msgspec.structs import replace
 
 from billing import holds, requests
-from hub import deal, views, wire
+from hub import blocks, deal, views, wire
 from hub.checkpoints import checkpoint
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.safety import require_no_open_question
 from rooms import session
 from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
@@ -30,8 +31,8 @@ from store.records import Card, Practice
 async def request(hub: Hub, who: Principal, asked: wire.RequestSession) -> wire.Requested:
     """A guest asks for an instant session.
 
-    Raises Refused or RoomError with `not_found`, `offline`, `busy`, `conflict`, `payment_required`,
-    `card_declined`, `underage` or `policy_pending`.
+    Raises Refused or RoomError with `not_found`, `blocked`, `offline`, `busy`, `conflict`,
+    `payment_required`, `card_declined`, `underage` or `policy_pending`.
     """
     practitioner_id = UserId(asked.practitioner_id)
     session_id = await hub.people.first_request(
@@ -61,6 +62,8 @@ async def _begin(
     hub: Hub, who: Principal, session_id: SessionId, practitioner_id: UserId, cap_minor: int | None
 ) -> Room:
     practice, card, name = await _both_sides(hub, who, practitioner_id)
+    await blocks.require_none(hub.pool, who.user_id, practitioner_id)
+    await require_no_open_question(hub.pool, who.user_id)
     # What can't be agreed is refused before anybody is reserved.
     asked = deal.terms(hub, practice, cap_minor, free_ms=0)
     if asked.kind != "free" and card is None:

@@ -16,13 +16,15 @@ from redis.exceptions import RedisError
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
-from hub import lifespan, wall_clock
+from hub import helplines, lifespan, observing, rules, suspending, wall_clock
 from hub.admission import Admission
 from hub.app import make_app
 from hub.arrivals import Arrivals
+from hub.block_cache import Blocks
 from hub.chatting import reopened
 from hub.checkpoints import Checkpoints
-from hub.delivery import Delivery
+from hub.delivery import Delivery, Follow
+from hub.desk import Desk
 from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
@@ -31,7 +33,8 @@ from hub.events import HANDLERS
 from hub.follow import Follows
 from hub.further_holds import FurtherHolds
 from hub.heartbeat import Heartbeat
-from hub.hub import Hub, Incarnation, Offer, Sizes
+from hub.holding import HeldTimeouts, reject_all
+from hub.hub import Filing, Hub, Incarnation, Offer, Sizes
 from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
@@ -40,26 +43,37 @@ from hub.metrics import Counted, Metrics
 from hub.presence import Presence
 from hub.reconcile import Reconcile
 from hub.recovery import Recovery
+from hub.safety import Safety
 from hub.settings_view import agora_app, edge_numbers, session_limits
+from hub.standards import standards
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
+from hub.workers import audited, flags
+from hub.workers.acts import Acts
 from hub.workers.sweep import Deadlines, LostHubs, Standings
+from rooms.departure import Proofs
 from rooms.errors import InDoubt, RoomError
 from rooms.ids import HubId, SessionId, UserId
+from store.postgres import flags as flag_records
 from store.postgres import sessions
 from store.redis import keys
+from store.redis.allowances import Allowances
 from store.redis.bus import Bus
 from store.redis.chat import Chat
 from store.redis.clock import StoreClock
 from store.redis.directory import Directory
+from store.redis.held import Held
 from store.redis.hubs import Hubs
+from store.redis.moderation import Moderation
+from store.redis.notices import Notices
 from store.redis.people import People
 from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
 
 log = structlog.get_logger()
 
+DAY_MS = 86_400_000
 DIRECTORY_PAGE = 200
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
@@ -76,6 +90,7 @@ class WebProcess:
         self.settings = settings
         self.stores = stores
         self.stripe = stripe
+        self.http = http
         self.tasks = Tasks()
         self.here = Incarnation(HubId(str(uuid_utils.uuid7())))
         self.clock = StoreClock()
@@ -85,6 +100,9 @@ class WebProcess:
         self.people = People(stores.redis)
         self.directory = Directory(stores.redis)
         self.chat = Chat(stores.redis, **_pace(settings))
+        self.flags = flags.duty(settings, stores, consumer=self.here())
+        book = rules.load(settings.rules_dir or rules.FOLDER, hosts=settings.hosts)
+        self.safety = Safety(book, held_ms=settings.held_message_s * 1000)
         rooms = Rooms(stores.redis, hub=self.here.writing, tell=tell, absent=self._absent)
         self.live = Live(
             rooms,
@@ -105,8 +123,9 @@ class WebProcess:
             has_socket=lambda user_id: bool(self._sockets_of(user_id)),
             open_message=partial(reopened, stores.keyring),
             on_due=self._due,
-            on_over=self.presence.over,
+            on_over=self._session_over,
             delay_s=self._delay_s,
+            on_healed=self._healed,
         )
         tokens = Tokens(
             issuer=settings.issuer,
@@ -116,10 +135,10 @@ class WebProcess:
             require_aal2=settings.staff_aal == "aal2",
         )
         self.identity = Identity(tokens, Revocations(stores.redis))
-        self.hub = self._hub()
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
+        self.hub = self._hub()
         self.arrivals = Arrivals(self.hub, self.bus)
-        self.admission = Admission(stores.pool, now_ms=wall_clock.now_ms)
+        self.admission = Admission(stores.pool, self.hub.moderation, now_ms=wall_clock.now_ms)
         numbers = edge_numbers(settings)
         dispatch = Dispatch(
             HANDLERS, self.hub, now_ms=wall_clock.now_ms, handler_limit_s=numbers.handler_limit_s
@@ -176,11 +195,25 @@ class WebProcess:
             keyring=self.stores.keyring,
             live=self.live,
             chat=self.chat,
+            held=Held(self.stores.redis),
+            safety=self.safety,
+            notices=Notices(self.stores.redis),
+            helplines=helplines.load(settings.rules_dir or rules.FOLDER),
             people=self.people,
             directory=self.directory,
             follows=self.follows,
             presence=self.presence,
             watchers=self.watchers,
+            moderation=Moderation(self.stores.redis),
+            standards=standards(settings),
+            desk=Desk(claimed_s=self.metrics.claimed_s.observe),
+            blocks=Blocks(self.stores.pool, self.watchers, self.directory),
+            filing=Filing(
+                allowances=Allowances(self.stores.redis),
+                per_hour=settings.reports_per_hour,
+                keep_ms=settings.evidence_days * DAY_MS,
+            ),
+            observe_ms=settings.observe_s * 1000,
             offer=Offer(
                 limits=session_limits(settings),
                 fee_bps=settings.platform_fee_bps,
@@ -191,6 +224,7 @@ class WebProcess:
                 return_url=settings.public_url,
             ),
             stripe=self.stripe,
+            roles=audited.roles(settings, self.stores, self.http),
             refund_alone_minor=settings.refund_two_people_minor,
             sizes=Sizes(
                 join_messages=settings.join_messages,
@@ -213,6 +247,7 @@ class WebProcess:
         await self.losses.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
+        await self.bus.subscribe(keys.MODERATION, self.hub.desk.hear)
         await self.heartbeat.run_once()
         settings, every = self.settings, self.tasks.every
         every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
@@ -220,6 +255,13 @@ class WebProcess:
         every(SWEEP_S, "departures", self._record_departures)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
+        self.flags.listen(self.bus)
+        every(0, "flags", self.flags.when_woken)
+        every(audited.FORGET_S, "keys.forget", audited.forgetting(self.stores).run_once)
+        every(SWEEP_S, "acts", Acts(self.hub).run_once)
+        every(SWEEP_S, "desk", partial(self.hub.desk.run_once, self.hub))
+        every(STANDINGS_S, "queue.figures", self._count_flags)
+        every(SWEEP_S, "held", HeldTimeouts(self.hub).run_once)
         every(
             STANDINGS_S,
             "standings",
@@ -273,6 +315,15 @@ class WebProcess:
         # and the sweep comes again. A little late is cheaper than twice.
         return max(0.0, (due_ms - self.clock.at_ms(time.monotonic())) / 1000) + 0.005
 
+    def _session_over(self, session_id: SessionId) -> Proofs:
+        self.tasks.spawn("chat.reject_held", lambda: reject_all(self.hub, session_id))
+        return self.presence.over(session_id)
+
+    def _healed(self, followed: Follow) -> None:
+        """The bus was away: what is not in the transcript is told to observers again."""
+        if followed.observers:
+            self.tasks.spawn("observing.heal", lambda: observing.tell_withheld(self.hub, followed))
+
     def _epoch(self) -> str:
         if self.losses.epoch is None:
             raise InDoubt
@@ -284,19 +335,37 @@ class WebProcess:
     def _count_rooms(self) -> int:
         return len(self.follows.by_room)
 
+    async def _count_flags(self) -> None:
+        self.metrics.queue(await flag_records.figures(self.stores.pool), now_ms=wall_clock.now_ms())
+
+    async def _drop_suspended(self) -> None:
+        """The bus was away: whoever was suspended meanwhile is still here."""
+        await suspending.remember_all(self.hub)
+        await suspending.drop_suspended(self.hub, list(self.sockets.connections.values()))
+
     def _bus_lost(self) -> None:
         self.here.in_doubt = True
 
     def _bus_restored(self) -> None:
         log.warning("bus.restored")
+        self.flags.look_everywhere()
+        self.tasks.spawn("suspended.drop", self._drop_suspended)
+        self.tasks.spawn("blocks.read_again", self.hub.blocks.read_again)
         self.tasks.spawn("bus.reconcile", self._reconcile)
 
     async def _reconcile(self) -> None:
-        """First whether the store still has its data; then what of its last moments is missing."""
-        while self.here.in_doubt:
+        """First whether the store still has its data; then what of its last moments is missing.
+
+        After each restoration at least once: a comparison that began before it knows nothing of what was said
+        while the bus was away again, and may have ended the doubt.
+        """
+        compared = False
+        while self.here.in_doubt or not compared:
             try:
                 await self.heartbeat.run_once()
+                await self.safety.raise_again(self.flags.queue, now_ms=wall_clock.now_ms())
                 await self.reconcile.run_once()
+                compared = True
             except (RedisError, OSError, RoomError) as error:
                 log.warning("bus.reconcile_failed", error=type(error).__name__)
                 await asyncio.sleep(RECONCILE_AGAIN_S)

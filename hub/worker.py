@@ -18,6 +18,7 @@ from hub.live import Live
 from hub.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
+from hub.workers import audited, evidence, flags
 from hub.workers.accounts import Accounts, take_offline
 from hub.workers.cards import Cards
 from hub.workers.disputes import Disputes
@@ -54,6 +55,7 @@ STANDINGS_S = 5.0
 UNRECORDED_S = 30.0
 UNPAID_S = 30.0
 REAPER_S = 60.0
+EVIDENCE_S = 10.0
 RECONCILE_S = 300.0
 
 
@@ -66,8 +68,9 @@ class WorkerProcess:
         self.tasks = Tasks()
         self._wanted = asyncio.Event()
         self._over = asyncio.Event()
-        self._bus = Bus(stores.redis, on_restored=self._over.set)
+        self._bus = Bus(stores.redis, on_restored=self._restored)
         name = HubId(f"worker-{uuid_utils.uuid7()}")
+        self.flags = flags.duty(settings, stores, consumer=name)
         hubs, people = Hubs(stores.redis), People(stores.redis)
         directory = Directory(stores.redis)
         self.chat = Chat(stores.redis, interval_ms=0, burst=1)
@@ -139,8 +142,10 @@ class WorkerProcess:
         self.tasks.forever("bus", self._bus.run)
         for bucket in keys.BUCKETS:
             self._bus.listen(keys.settlements(bucket), lambda _message: self._over.set())
+        self.flags.listen(self._bus)
         every = self.tasks.every
         every(0, "settle", self._record)
+        every(0, "flags", self.flags.when_woken)
         for lane in range(PAYMENT_LANES):
             every(0, f"payments-{lane}", self._pay)
         every(WEBHOOKS_S, "webhooks", self.webhooks.run_once)
@@ -151,9 +156,14 @@ class WorkerProcess:
         every(STANDINGS_S, "recovery", self.recovery.ensure)
         every(UNPAID_S, "unpaid", self.unpaid.run_once)
         every(REAPER_S, "reaper", self.reaper.run_once)
+        every(EVIDENCE_S, "evidence", evidence.duty(self.settings, self.stores).run_once)
         every(0, "reconciler", self._compare)
         self.tasks.forever("payments.listen", self._listen)
         log.info("worker.started")
+
+    def _restored(self) -> None:
+        self._over.set()
+        self.flags.look_everywhere()
 
     async def _listen(self) -> None:
         settings = self.settings
@@ -189,9 +199,14 @@ class WorkerProcess:
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set. What is under way is finished by whoever finds it."""
-    async with lifespan.stores(settings) as stores, lifespan.stripe_gateway(settings) as gateway:
+    async with (
+        lifespan.stores(settings) as stores,
+        lifespan.stripe_gateway(settings) as gateway,
+        lifespan.http_client() as http,
+    ):
         process = WorkerProcess(settings, stores, gateway)
         await process.start()
+        audited.begin(process.tasks.every, settings, stores, gateway, http)
         try:
             await stop.wait()
         finally:

@@ -21,6 +21,8 @@ class StoredMessage(Struct, frozen=True):
     at_ms: int
     client_id: str
     body: bytes
+    removed: bool = False
+    """Not shown any more; `body` is there only until the record is made."""
 
     @property
     def lost(self) -> bool:

@@ -11,11 +11,12 @@ from store.postgres import people as people_records
 async def watch(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.Watched:
     """`directory:watch`: the first page as it is now, and every change from here on."""
     hub.watchers.watch(connection)
+    hidden = await hub.blocks.refresh(connection.user_id)
     listings = await people_records.directory(hub.pool, limit=hub.sizes.directory_page)
     statuses = await hub.directory.statuses([listing.id for listing in listings])
     full = len(listings) == hub.sizes.directory_page
     return wire.Watched(
-        [practitioner(listing, statuses[listing.id]) for listing in listings],
+        [practitioner(listing, statuses[listing.id]) for listing in listings if listing.id not in hidden],
         listings[-1].id if full else None,
     )
 

@@ -1,10 +1,16 @@
 """In and out of the room."""
 
+import asyncio
 from functools import partial
 from typing import NamedTuple
 
+import asyncpg
+import structlog
+
 from hub import views, wire
+from hub.blocks import blocked
 from hub.chatting import messages, told
+from hub.checking import begin_window
 from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.events.media import credentials
@@ -15,6 +21,11 @@ from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId
 from rooms.room import Participant, Room
 from store.redis.rooms import Loaded
+
+log = structlog.get_logger()
+
+BLOCKS_WITHIN_S = 2.0
+"""A record that does not answer keeps nobody out of their room for longer."""
 
 
 class Said(NamedTuple):
@@ -31,6 +42,10 @@ async def join(hub: Hub, connection: Connection, body: wire.JoinRoom) -> wire.Jo
     followed = await hub.follows.follow(session_id)
     if followed is None:
         raise NotFound
+    await _require_no_block(hub, connection, followed)
+    if (me := followed.people.get(connection.user_id)) is not None:
+        # Before the entry: whatever is said from then on is heard.
+        await begin_window(hub, followed, me)
     decide = partial(session.join, who=connection.user_id, connection=connection.id, hub=hub.here())
     loaded = await hub.live.change(session_id, decide)
     await _load_keys(hub, loaded.room)
@@ -52,6 +67,21 @@ async def leave(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.
     await hub.live.change(session_id, partial(session.leave, connection=connection.id))
     hub.presence.leave(hub.follows.by_room.get(session_id), session_id, connection)
     return wire.Done()
+
+
+async def _require_no_block(hub: Hub, connection: Connection, followed: Follow) -> None:
+    """Two people of whom one blocked the other don't meet again. Raises Refused(blocked)."""
+    if connection.user_id not in followed.people:
+        return
+    try:
+        async with asyncio.timeout(BLOCKS_WITHIN_S):
+            hidden = await hub.blocks.of(connection.user_id)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        # The room goes on without the record: a block ends what two people have open when it is made.
+        log.warning("blocks.unknown", error=type(error).__name__)
+        return
+    if not hidden.isdisjoint(followed.people):
+        raise blocked()
 
 
 def _enter(

@@ -6,12 +6,26 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hub import outbound, wire
+from hub import observed, outbound, wire, wire_moderation, wire_safety
 from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import (
+    access,
+    admin,
+    appeals,
+    audit,
+    blocks,
+    evidence,
+    moderation,
+    money,
+    payouts,
+    people,
+    roles,
+    sessions,
+    sign_in,
+)
 from hub.routes.answer import Route
 
 VERSION = "1"
@@ -22,13 +36,19 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "session:offered": outbound.SessionOffered,
     "session:state": outbound.SessionState,
     "room:presence": outbound.RoomPresence,
+    "room:muted": outbound.RoomMuted,
     "chat:message": outbound.ChatMessage,
+    "chat:held": wire_safety.HeldMessage,
+    "chat:removed": wire_safety.MessageRemoved,
+    "safety:notice": wire_safety.SafetyNotice,
     "chat:typing": outbound.Typing,
     "chat:read": outbound.ReadUpTo,
     "meter:update": wire.Meter,
     "meter:warning": outbound.MeterWarning,
     "notice": outbound.Notice,
     "media:signal": outbound.PeerSignal,
+    "moderation:flag": wire_moderation.FlagTold,
+    "moderation:observed": observed.ObservationEnded,
     "auth:expiring": wire.Refreshed,
     "hub:draining": outbound.Draining,
 }
@@ -55,7 +75,21 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        topics = (people, sessions, sign_in, money, payouts, admin)
+        topics = (
+            people,
+            sessions,
+            sign_in,
+            money,
+            payouts,
+            admin,
+            blocks,
+            evidence,
+            access,
+            audit,
+            roles,
+            moderation,
+            appeals,
+        )
         self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 

@@ -63,6 +63,7 @@ async def practitioners(hub: Hub, who: Principal, request: web.Request) -> Pract
         raise bad_request("online", "expected true or false")
     size, after = limit(given), cursor(given)
     ids = await _free_now(hub) if online == "true" else None
+    hidden = await hub.blocks.of(who.user_id)
     async with acting_as(hub.pool, who.user_id) as connection:
         listings = await people.directory(
             connection,
@@ -72,8 +73,8 @@ async def practitioners(hub: Hub, who: Principal, request: web.Request) -> Pract
             after=None if after is None else UserId(after),
         )
     statuses = await hub.directory.statuses([listing.id for listing in listings])
-    items = [practitioner(listing, statuses[listing.id]) for listing in listings]
-    return Practitioners(items, items[-1].id if len(items) == size else None)
+    items = [practitioner(listing, statuses[listing.id]) for listing in listings if listing.id not in hidden]
+    return Practitioners(items, listings[-1].id if len(listings) == size else None)
 
 
 async def _free_now(hub: Hub) -> list[UserId]:
@@ -87,7 +88,7 @@ async def one_practitioner(hub: Hub, who: Principal, request: web.Request) -> wi
     user_id = UserId(path_id(request, "id"))
     async with acting_as(hub.pool, who.user_id) as connection:
         listings = await people.directory(connection, ids=[user_id], limit=1)
-    if not listings:
+    if not listings or user_id in await hub.blocks.of(who.user_id):
         raise not_found()
     statuses = await hub.directory.statuses([user_id])
     return practitioner(listings[0], statuses[user_id])

@@ -28,6 +28,7 @@ _ENDINGS = {
     "line_lost": "the connection did not come back",
     "funding_over": "the funded time was used up",
     "session_limit": "the longest session was reached",
+    "ended_by_moderator": "by a moderator",
     "practitioner_fault": "it could not go on for a reason on the practitioner's side",
     "practitioner_conduct": "by a moderator, because of the practitioner",
     "guest_conduct": "by a moderator, because of the guest",

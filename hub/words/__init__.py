@@ -1,4 +1,4 @@
-"""What the hub says to people about money, by code, in each language that it speaks."""
+"""What the hub says to people about money and safety, by code, in each language that it speaks."""
 
 from pathlib import Path
 from typing import Final, Literal, get_args
@@ -17,11 +17,18 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that is said in one language. `waived` says why a price is not charged."""
+    """Everything that is said in one language.
+
+    `waived` says why a price is not charged. `because` says what became of a message (`sent`, when it was
+    masked, `held`, `blocked`) and why, by category. `notices` are the sentences of `safety:notice` by code,
+    with places for what differs from one to the next.
+    """
 
     causes: dict[str, Rule]
     always: dict[str, Rule]
     waived: dict[str, str]
+    because: dict[str, str]
+    notices: dict[str, str]
 
 
 def _read(language: Language) -> Words:

@@ -10,6 +10,7 @@ import aiohttp
 import jwt
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from redis.asyncio import Redis
 
 from hub.edge.auth import Tokens
 from hub.hub import Hub, Offer
@@ -17,6 +18,7 @@ from hub.routes import admin, payouts
 from rooms.ids import Role, UserId
 from rooms.room import Limits, Room
 from store.postgres import invariant
+from store.redis.moderation import Moderation
 from tests.integration.payments.desk import ENVIRONMENT, Desk
 
 SECRET = b"a secret for these tests alone, of 40 bytes"
@@ -107,7 +109,7 @@ class Office:
         ]
 
 
-async def open_office(desk: Desk, http: aiohttp.ClientSession) -> Office:
+async def open_office(desk: Desk, http: aiohttp.ClientSession, redis: Redis) -> Office:
     """Serve the routes. Close the client when done."""
     tokens = Tokens(
         issuer=ISSUER,
@@ -121,6 +123,7 @@ async def open_office(desk: Desk, http: aiohttp.ClientSession) -> Office:
     absent_offer = {name: 0 for name in Offer.__dataclass_fields__ if name not in offer.keywords}
     parts: dict[str, Any] = {
         "identity": tokens,
+        "moderation": Moderation(redis),
         "pool": desk.pool,
         "now_ms": desk.now_ms,
         "stripe": desk.gateway,

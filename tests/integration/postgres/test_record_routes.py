@@ -13,12 +13,14 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from billing.settlement import held, settle
+from hub.block_cache import Blocks
 from hub.edge.auth import Tokens
 from hub.hub import Hub
 from hub.identity import Identity
 from hub.live import Live
 from hub.routes import people as people_routes
 from hub.routes import sessions as session_routes
+from hub.watchers import Watchers
 from rooms import chain, room
 from rooms.chain import Link
 from rooms.ids import HubId, Role, UserId
@@ -67,7 +69,7 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
         live = Live(rooms, people, directory, heard_here=lambda _: {}, heard_elsewhere=unheard, here=here)
         parts = {
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live, "people": people,
-            "directory": directory,
+            "directory": directory, "blocks": Blocks(pool, Watchers(), directory),
             "keyring": Keyring(bytes(32), pool, now_ms=lambda: T0), "now_ms": lambda: T0,
             "chat": Chat(redis, interval_ms=0, burst=1_000),
         }  # fmt: skip
