@@ -1,16 +1,19 @@
-"""`python -m hub web | worker | migrate | check`: the processes of the Procfile, and the money's check."""
+"""`python -m hub web | worker | migrate | check`: the processes of the Procfile, and the money's check.
+`python -m hub fraud backtest [--days N] [--rules FILE]`: what rules about fraud would have found.
+"""
 
 import asyncio
 import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 import uvloop
 
 from config.settings import Settings, SettingsError, load
-from hub import check, logs, web, worker
+from hub import check, fraud_backtest, fraud_rules, logs, web, worker
 from store.postgres.migrate import migrate
 
 Run = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
@@ -34,16 +37,24 @@ COMMANDS: dict[str, Run] = {
 
 def main(arguments: list[str]) -> int:
     """Run one command. 0 when it went well, 1 when it could not go on, 2 for a bad call or bad settings."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        sys.stderr.write(f"usage: python -m hub {' | '.join(COMMANDS)}\n")
+    command = _command(arguments)
+    if command is None:
+        sys.stderr.write(f"usage: python -m hub {' | '.join(COMMANDS)} | fraud backtest\n")
         return 2
     try:
         settings = load(os.environ)
+        fraud_rules.load(settings.fraud_rules)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(arguments[0])
-    return uvloop.run(_until_stopped(COMMANDS[arguments[0]], settings))
+    return uvloop.run(_until_stopped(command, settings))
+
+
+def _command(arguments: list[str]) -> Run | None:
+    if arguments[:1] == ["fraud"]:
+        return partial(fraud_backtest.run, asked=fraud_backtest.parse(arguments[1:]))
+    return COMMANDS.get(arguments[0]) if len(arguments) == 1 else None
 
 
 async def _until_stopped(run: Run, settings: Settings) -> int:
