@@ -6,13 +6,13 @@ from functools import partial
 from aiohttp import web
 
 from config.settings import Settings
-from hub import wall_clock
+from hub import callers, wall_clock
 from hub.edge.sockets import Sockets
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import admin, fraud, money, payouts, people, sessions, sign_in
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
@@ -36,7 +36,8 @@ def make_app(
     settings: Settings, stores: Stores, hub: Hub, sockets: Sockets, metrics: Metrics
 ) -> web.Application:
     """Every route of one hub."""
-    app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
+    proxies = [str(network) for network in settings.trusted_proxies]
+    app = web.Application(middlewares=[speak_plainly, callers.remembering(proxies)], client_max_size=BODY_MAX)
     app.on_response_prepare.append(_add_headers)
     sockets.attach(app)
     checks: dict[str, Callable[[], Awaitable[object]]] = {
@@ -62,6 +63,7 @@ def make_app(
     app.add_routes(money.routes(hub))
     app.add_routes(payouts.routes(hub))
     app.add_routes(admin.routes(hub))
+    app.add_routes(fraud.routes(hub))
     app.add_routes(sign_in.routes(hub))
     return app
 

@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import uuid_utils
 
-from billing import money, refunding, requests
+from billing import money, refunding
 from billing.refunding import TooMuch
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
@@ -20,7 +20,7 @@ from hub.hub import Hub
 from hub.workers import returns
 from rooms.ids import SessionId, UserId
 from store.money_records import Refund, RefundState, SessionMoney
-from store.postgres import admin, disputes, operations, refunds
+from store.postgres import admin, disputes, refunds
 from store.postgres.pool import Transacting
 
 
@@ -187,38 +187,7 @@ async def _decide(
 
 
 async def _stage(hub: Hub, connection: Transacting, approved: Refund) -> None:
-    """What goes back of which charge, and the calls that Stripe is to get."""
-    now_ms = hub.now_ms()
-    paid = await returns.paid_by(connection, approved.session_id, approved.participant_no)
-    for part in refunding.plan(paid, approved.amount_minor):
-        deduction = await refunds.insert_deduction(
-            connection,
-            approved.session_id,
-            approved.participant_no,
-            kind="refund",
-            charge=part.paid.charge,
-            amount_minor=part.amount_minor,
-            practitioner_minor=part.practitioner_minor,
-            now_ms=now_ms,
-            refund_id=approved.id,
-        )
-        wanted = requests.refund(
-            approved.session_id,
-            approved.participant_no,
-            ordinal=deduction.ordinal,
-            amount_minor=part.amount_minor,
-            currency=approved.currency,
-            intent=part.paid.intent,
-            at_ms=now_ms,
-        )
-        await operations.insert_operations(
-            connection,
-            hub.offer.environment,
-            approved.session_id,
-            approved.participant_no,
-            [wanted],
-            now_ms=now_ms,
-        )
+    await returns.stage_refund(connection, approved, environment=hub.offer.environment, now_ms=hub.now_ms())
 
 
 async def _note(

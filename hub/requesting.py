@@ -12,8 +12,8 @@ from functools import partial
 import uuid_utils
 from msgspec.structs import replace
 
-from billing import holds, requests
-from hub import deal, views, wire
+from billing import holds, money, requests
+from hub import deal, views, wire, words
 from hub.checkpoints import checkpoint
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
@@ -23,6 +23,7 @@ from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State
 from store.postgres import people as people_records
+from store.postgres import receivables
 from store.postgres import sessions as session_records
 from store.records import Card, Practice
 
@@ -61,6 +62,7 @@ async def _begin(
     hub: Hub, who: Principal, session_id: SessionId, practitioner_id: UserId, cap_minor: int | None
 ) -> Room:
     practice, card, name = await _both_sides(hub, who, practitioner_id)
+    await _require_nothing_owed(hub, who.user_id)
     # What can't be agreed is refused before anybody is reserved.
     asked = deal.terms(hub, practice, cap_minor, free_ms=0)
     if asked.kind != "free" and card is None:
@@ -86,6 +88,17 @@ async def _begin(
     await _confirm(hub, room)
     await _record(hub, room, card)
     return room
+
+
+async def _require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
+    """Raises Refused with `payment_required`; its `fields` say it in each other language as well."""
+    owed: dict[str, int] = {}
+    for one in await receivables.owed(hub.pool, guest_id):
+        owed[one.currency] = owed.get(one.currency, 0) + one.amount_minor
+    if owed:
+        amount = ", ".join(money.show(minor, currency) for currency, minor in sorted(owed.items()))
+        said = {str(language): words.owed(amount, language) for language in words.LANGUAGES}
+        raise Refused(Code.PAYMENT_REQUIRED, said["en"], fields=said)
 
 
 async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tuple[Practice, Card | None, str]:

@@ -20,6 +20,7 @@ from hub import lifespan, wall_clock
 from hub.admission import Admission
 from hub.app import make_app
 from hub.arrivals import Arrivals
+from hub.callers import Callers
 from hub.chatting import reopened
 from hub.checkpoints import Checkpoints
 from hub.delivery import Delivery
@@ -65,6 +66,7 @@ SWEEP_S = 1.0
 STANDINGS_S = 5.0
 RECONCILE_AGAIN_S = 0.5
 SETTLE_AGAIN_S = 0.1
+CALLERS_S = 2.0
 
 
 class WebProcess:
@@ -115,7 +117,8 @@ class WebProcess:
             now_s=wall_clock.now_s,
             require_aal2=settings.staff_aal == "aal2",
         )
-        self.identity = Identity(tokens, Revocations(stores.redis))
+        self.callers = Callers(stores.pool, settings.data_key.get_secret_value(), now_ms=wall_clock.now_ms)
+        self.identity = Identity(tokens, Revocations(stores.redis), seen=self.callers.note)
         self.hub = self._hub()
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
         self.arrivals = Arrivals(self.hub, self.bus)
@@ -218,6 +221,7 @@ class WebProcess:
         every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
         every(settings.checkpoint_s, "checkpoints", self._checkpoint)
         every(SWEEP_S, "departures", self._record_departures)
+        every(CALLERS_S, "callers", self.callers.run_once)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
         every(

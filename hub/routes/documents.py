@@ -11,7 +11,7 @@ from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import admin, fraud, money, payouts, people, sessions, sign_in
 from hub.routes.answer import Route
 
 VERSION = "1"
@@ -55,7 +55,7 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        topics = (people, sessions, sign_in, money, payouts, admin)
+        topics = (people, sessions, sign_in, money, payouts, admin, fraud)
         self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
@@ -155,7 +155,9 @@ def _summary(handle: object) -> str:
 
 def _parameters(path: str) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in names
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _id(name)} for name in names]
+
+
+def _id(name: str) -> dict[str, str]:
+    """Ids are UUIDs, but for what is numbered."""
+    return {"type": "integer"} if name == "number" else {"type": "string", "format": "uuid"}

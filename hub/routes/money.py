@@ -16,7 +16,7 @@ from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, body, not_found, path_id, query, table
 from hub.words import LANGUAGES, WORDS, Language, Rule
 from rooms.ids import Role, SessionId, UserId
-from store.postgres import cards, people
+from store.postgres import cards, people, receivables
 from store.postgres.pool import acting_as
 
 ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
@@ -29,12 +29,22 @@ class Link(msgspec.Struct, frozen=True):
     url: str
 
 
+class OwedView(msgspec.Struct, frozen=True):
+    """What is owed for a session to which the card said no; it is asked again at `next_at_ms`, if ever."""
+
+    session_id: str
+    amount_minor: int
+    currency: str
+    next_at_ms: int | None
+
+
 class CardView(msgspec.Struct, frozen=True):
-    """As much of one's card as it takes to know it."""
+    """As much of one's card as it takes to know it, and what is owed, which a new card pays at once."""
 
     brand: str
     last4: str
     saved_at_ms: int
+    owed: list[OwedView]
 
 
 class Deal(msgspec.Struct, frozen=True):
@@ -146,13 +156,17 @@ async def _card_page(hub: Hub, user_id: UserId) -> str:
 
 
 async def show_card(hub: Hub, who: Principal, request: web.Request) -> CardView:
-    """`GET /v1/me/card`: brand and last four digits; not found without a card."""
+    """`GET /v1/me/card`: brand, last four digits, and what is owed; not found without a card."""
     query(request, ())
     async with acting_as(hub.pool, who.user_id) as connection:
         card = await cards.own_card(connection)
     if card is None:
         raise not_found()
-    return CardView(card.brand, card.last4, card.saved_at_ms)
+    owed = [
+        OwedView(one.session_id, one.amount_minor, one.currency, one.next_at_ms)
+        for one in await receivables.owed(hub.pool, who.user_id)
+    ]
+    return CardView(card.brand, card.last4, card.saved_at_ms, owed)
 
 
 async def give_tip(hub: Hub, who: Principal, request: web.Request) -> Tip:

@@ -17,11 +17,14 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that is said in one language. `waived` says why a price is not charged."""
+    """Everything that is said in one language. `waived` says why a price is not charged, `refused` why
+    something that was asked for is not done.
+    """
 
     causes: dict[str, Rule]
     always: dict[str, Rule]
     waived: dict[str, str]
+    refused: dict[str, str]
 
 
 def _read(language: Language) -> Words:
@@ -29,6 +32,11 @@ def _read(language: Language) -> Words:
 
 
 WORDS: Final[dict[Language, Words]] = {language: _read(language) for language in LANGUAGES}
+
+
+def owed(amount: str, language: Language) -> str:
+    """That an amount is owed, and what to do about it."""
+    return WORDS[language].refused["owed"].format(amount=amount)
 
 
 def waived(code: str | None, language: Language = "en") -> str | None:

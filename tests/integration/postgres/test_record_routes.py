@@ -166,6 +166,7 @@ async def test_the_receipt_has_the_fields_of_the_contract(get: Get, recorded: Re
         "transcript_head": head,
         "fee_minor": 600,
         "practitioner_minor": 2_400,
+        "promotion_minor": 0,
     }
 
 
