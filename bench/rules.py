@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import quantiles
 
 from bench.table import Line, show
-from hub import rules
+from hub.safety import rules
 from rooms.safety.rules import Rules
 from rooms.safety.window import Window
 from tests.unit.rooms.safety.labelled import HELD_OUT, TUNED, lines

@@ -151,6 +151,7 @@ class Settings(BaseSettings):
     extend_at_percent: Annotated[int, Field(gt=0, lt=100)] = 80
     transfer_delay_s: Count = 259_200
     refund_two_people_minor: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
+    fraud_rules: str | None = None
 
     # Sizes.
     frame_max_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384

@@ -5,17 +5,21 @@ import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 import uvloop
 
 from config.settings import Settings, SettingsError, load
-from hub import check, logs, rules, web, worker
+from hub import check, logs, web, worker
+from hub.money import fraud_backtest, fraud_rules
+from hub.safety import rules
 from store.postgres.migrate import migrate
 from store.privacy.signing import HeadKey
 
 Run = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
-RunWith = Callable[[Settings, asyncio.Event, Sequence[str]], Awaitable[int | None]]
+Bind = Callable[[Sequence[str]], Run]
+"""What is run, from what follows the command's name. Raises SystemExit(2) for a bad call."""
 
 log = structlog.get_logger()
 
@@ -39,7 +43,10 @@ COMMANDS: dict[str, Run] = {
     "check": check.run,
     "audit-key": _audit_key,
 }
-WITH_ARGUMENTS: dict[str, RunWith] = {"rules": rules.run}
+WITH_ARGUMENTS: dict[str, Bind] = {
+    "rules": lambda rest: partial(rules.run, arguments=rest),
+    "fraud": lambda rest: partial(fraud_backtest.run, asked=fraud_backtest.parse(rest)),
+}
 """Commands that take what follows their name."""
 
 
@@ -49,21 +56,18 @@ def main(arguments: list[str]) -> int:
     if name == "rules" and rest[:1] == ["check"]:
         # Whoever edits a book has no settings at hand.
         return rules.check(rest[1:])
-    run = _bound(WITH_ARGUMENTS[name], rest) if name in WITH_ARGUMENTS else COMMANDS.get(name)
+    run = WITH_ARGUMENTS[name](rest) if name in WITH_ARGUMENTS else COMMANDS.get(name)
     if run is None or (rest and name in COMMANDS):
         sys.stderr.write(f"usage: python -m hub {' | '.join([*COMMANDS, *WITH_ARGUMENTS])}\n")
         return 2
     try:
         settings = load(os.environ)
+        fraud_rules.load(settings.fraud_rules)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     logs.configure(name)
     return uvloop.run(_until_stopped(run, settings))
-
-
-def _bound(run: RunWith, arguments: Sequence[str]) -> Run:
-    return lambda settings, stop: run(settings, stop, arguments)
 
 
 async def _until_stopped(run: Run, settings: Settings) -> int:

@@ -7,7 +7,7 @@ import asyncpg
 
 from hub.edge.auth import Principal
 from hub.errors import Refused
-from hub.suspending import require_welcome
+from hub.moderation.suspending import require_welcome
 from rooms.ids import Role, UserId
 from store.postgres import people
 from store.redis.moderation import Moderation

@@ -6,30 +6,17 @@ from functools import partial
 from aiohttp import web
 
 from config.settings import Settings
-from hub import wall_clock
+from hub import callers, wall_clock
 from hub.edge.sockets import Sockets
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
-from hub.routes import (
-    access,
-    admin,
-    appeals,
-    audit,
-    blocks,
-    evidence,
-    moderation,
-    money,
-    payouts,
-    people,
-    roles,
-    sessions,
-    sign_in,
-)
+from hub.routes.answer import table
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
+from hub.routes.topics import ROUTES
 from hub.routes.webhooks import StripeWebhooks
 from store.redis.command import command
 
@@ -50,7 +37,8 @@ def make_app(
     settings: Settings, stores: Stores, hub: Hub, sockets: Sockets, metrics: Metrics
 ) -> web.Application:
     """Every route of one hub."""
-    app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
+    proxies = [str(network) for network in settings.trusted_proxies]
+    app = web.Application(middlewares=[speak_plainly, callers.remembering(proxies)], client_max_size=BODY_MAX)
     app.on_response_prepare.append(_add_headers)
     sockets.attach(app)
     checks: dict[str, Callable[[], Awaitable[object]]] = {
@@ -71,19 +59,7 @@ def make_app(
     )
     for routes in (operators, stripe, Page(), Documents()):
         app.add_routes(routes.routes())
-    app.add_routes(sessions.routes(hub))
-    app.add_routes(people.routes(hub))
-    app.add_routes(money.routes(hub))
-    app.add_routes(payouts.routes(hub))
-    app.add_routes(moderation.routes(hub))
-    app.add_routes(appeals.routes(hub))
-    app.add_routes(admin.routes(hub))
-    app.add_routes(blocks.routes(hub))
-    app.add_routes(evidence.routes(hub))
-    app.add_routes(access.routes(hub))
-    app.add_routes(audit.routes(hub))
-    app.add_routes(roles.routes(hub))
-    app.add_routes(sign_in.routes(hub))
+    app.add_routes(table(hub, ROUTES))
     return app
 
 

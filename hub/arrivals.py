@@ -5,12 +5,14 @@ from functools import partial
 import msgpack
 import msgspec
 
-from hub import notices, observing, outbound, suspending, views
-from hub.block_cache import BLOCKS
+from hub import outbound, views
 from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
 from hub.hub import Hub
+from hub.moderation import observing, suspending
+from hub.safety import notices
+from hub.safety.block_cache import BLOCKS
 from hub.tell import offer
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State

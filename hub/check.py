@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 
 from config.settings import Settings
 from hub import lifespan, wall_clock
-from hub.audit_walk import AuditWalk
+from hub.moderation.audit_walk import AuditWalk
 from rooms.audit import Head
 from store.postgres import invariant
 from store.postgres.pool import Db

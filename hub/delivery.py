@@ -11,7 +11,7 @@ import msgspec
 
 from hub.edge.connection import Connection, Frame
 from hub.edge.fanout import deliver, frame
-from hub.observed import OBSERVED, Observers
+from hub.moderation.observed import OBSERVED, Observers
 from hub.tell import INSIDE, OBSERVERS, PEOPLE, ROOM, USER
 from rooms.departure import Proofs
 from rooms.ids import ConnectionId, SessionId, UserId

@@ -14,7 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from hub.delivery import Delivery, Follow
-from hub.observed import SESSION_OVER
+from hub.moderation.observed import SESSION_OVER
 from rooms.deadlines import next_due_ms
 from rooms.departure import Proofs
 from rooms.errors import RoomError

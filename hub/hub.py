@@ -6,16 +6,16 @@ from dataclasses import dataclass
 import asyncpg
 
 from billing.stripe_gateway import StripeGateway
-from hub.block_cache import Blocks
-from hub.desk import Desk
 from hub.edge.connection import Connection
 from hub.follow import Follows
-from hub.helplines import Helplines
 from hub.identity import Identity
 from hub.live import Live
+from hub.moderation.desk import Desk
+from hub.moderation.standards import Standards
 from hub.presence import Presence
-from hub.safety import Safety
-from hub.standards import Standards
+from hub.safety.block_cache import Blocks
+from hub.safety.helplines import Helplines
+from hub.safety.judging import Safety
 from hub.tasks import Job
 from hub.watchers import Watchers
 from hub.workers.roles import Roles

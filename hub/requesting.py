@@ -12,18 +12,21 @@ from functools import partial
 import uuid_utils
 from msgspec.structs import replace
 
-from billing import holds, requests
-from hub import blocks, deal, views, wire
-from hub.checkpoints import checkpoint
+from billing import holds, money, requests
+from hub import views, wire, words
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.safety import require_no_open_question
+from hub.money import deal
+from hub.safety import blocks
+from hub.safety.judging import require_no_open_question
+from hub.survival.checkpoints import checkpoint
 from rooms import session
 from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State
 from store.postgres import people as people_records
+from store.postgres import receivables
 from store.postgres import sessions as session_records
 from store.records import Card, Practice
 
@@ -64,6 +67,7 @@ async def _begin(
     practice, card, name = await _both_sides(hub, who, practitioner_id)
     await blocks.require_none(hub.pool, who.user_id, practitioner_id)
     await require_no_open_question(hub.pool, who.user_id)
+    await _require_nothing_owed(hub, who.user_id)
     # What can't be agreed is refused before anybody is reserved.
     asked = deal.terms(hub, practice, cap_minor, free_ms=0)
     if asked.kind != "free" and card is None:
@@ -89,6 +93,17 @@ async def _begin(
     await _confirm(hub, room)
     await _record(hub, room, card)
     return room
+
+
+async def _require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
+    """Raises Refused with `payment_required`; its `fields` say it in each other language as well."""
+    owed: dict[str, int] = {}
+    for one in await receivables.owed(hub.pool, guest_id):
+        owed[one.currency] = owed.get(one.currency, 0) + one.amount_minor
+    if owed:
+        amount = ", ".join(money.show(minor, currency) for currency, minor in sorted(owed.items()))
+        said = {str(language): words.owed(amount, language) for language in words.LANGUAGES}
+        raise Refused(Code.PAYMENT_REQUIRED, said["en"], fields=said)
 
 
 async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tuple[Practice, Card | None, str]:

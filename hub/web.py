@@ -16,36 +16,39 @@ from redis.exceptions import RedisError
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
-from hub import helplines, lifespan, observing, rules, suspending, wall_clock
+from hub import lifespan, wall_clock
 from hub.admission import Admission
 from hub.app import make_app
 from hub.arrivals import Arrivals
-from hub.block_cache import Blocks
+from hub.callers import Callers
 from hub.chatting import reopened
-from hub.checkpoints import Checkpoints
 from hub.delivery import Delivery, Follow
-from hub.desk import Desk
 from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
 from hub.edge.sockets import Sockets
 from hub.events import HANDLERS
 from hub.follow import Follows
-from hub.further_holds import FurtherHolds
-from hub.heartbeat import Heartbeat
-from hub.holding import HeldTimeouts, reject_all
 from hub.hub import Filing, Hub, Incarnation, Offer, Sizes
 from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
-from hub.losses import Losses
 from hub.metrics import Counted, Metrics
+from hub.moderation import observing, suspending
+from hub.moderation.desk import Desk
+from hub.moderation.standards import standards
+from hub.money.further_holds import FurtherHolds
 from hub.presence import Presence
-from hub.reconcile import Reconcile
-from hub.recovery import Recovery
-from hub.safety import Safety
+from hub.safety import helplines, rules
+from hub.safety.block_cache import Blocks
+from hub.safety.holding import HeldTimeouts, reject_all
+from hub.safety.judging import Safety
 from hub.settings_view import agora_app, edge_numbers, session_limits
-from hub.standards import standards
+from hub.survival.checkpoints import Checkpoints
+from hub.survival.heartbeat import Heartbeat
+from hub.survival.losses import Losses
+from hub.survival.reconcile import Reconcile
+from hub.survival.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
@@ -79,6 +82,7 @@ SWEEP_S = 1.0
 STANDINGS_S = 5.0
 RECONCILE_AGAIN_S = 0.5
 SETTLE_AGAIN_S = 0.1
+CALLERS_S = 2.0
 
 
 class WebProcess:
@@ -134,7 +138,8 @@ class WebProcess:
             now_s=wall_clock.now_s,
             require_aal2=settings.staff_aal == "aal2",
         )
-        self.identity = Identity(tokens, Revocations(stores.redis))
+        self.callers = Callers(stores.pool, settings.data_key.get_secret_value(), now_ms=wall_clock.now_ms)
+        self.identity = Identity(tokens, Revocations(stores.redis), seen=self.callers.note)
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
         self.hub = self._hub()
         self.arrivals = Arrivals(self.hub, self.bus)
@@ -253,6 +258,7 @@ class WebProcess:
         every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
         every(settings.checkpoint_s, "checkpoints", self._checkpoint)
         every(SWEEP_S, "departures", self._record_departures)
+        every(CALLERS_S, "callers", self.callers.run_once)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
         self.flags.listen(self.bus)

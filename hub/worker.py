@@ -11,22 +11,26 @@ import uuid_utils
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
 from hub import lifespan, wall_clock
-from hub.funding import Funding
-from hub.further_holds import FurtherHolds
 from hub.lifespan import Stores
 from hub.live import Live
-from hub.recovery import Recovery
+from hub.money import fraud_rules
+from hub.money.funding import Funding
+from hub.money.further_holds import FurtherHolds
+from hub.survival.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.workers import audited, evidence, flags
 from hub.workers.accounts import Accounts, take_offline
 from hub.workers.cards import Cards
 from hub.workers.disputes import Disputes
+from hub.workers.failed_refunds import FailedRefunds
+from hub.workers.fraud import Fraud
 from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
 from hub.workers.reaper import Reaper
 from hub.workers.reconciler import Reconciler
+from hub.workers.restitution import Restitutions
 from hub.workers.settle import Settle
 from hub.workers.sweep import Deadlines, LostHubs, Standings, Unrecorded
 from hub.workers.unpaid import Unpaid
@@ -56,7 +60,11 @@ UNRECORDED_S = 30.0
 UNPAID_S = 30.0
 REAPER_S = 60.0
 EVIDENCE_S = 10.0
+FRAUD_S = 60.0
+RESTITUTION_S = 15.0
 RECONCILE_S = 300.0
+RECONCILE_FIRST_S = 30.0
+"""What was going on when a worker died is first gone on with."""
 
 
 class WorkerProcess:
@@ -68,6 +76,7 @@ class WorkerProcess:
         self.tasks = Tasks()
         self._wanted = asyncio.Event()
         self._over = asyncio.Event()
+        self._compared_never = True
         self._bus = Bus(stores.redis, on_restored=self._restored)
         name = HubId(f"worker-{uuid_utils.uuid7()}")
         self.flags = flags.duty(settings, stores, consumer=name)
@@ -102,7 +111,11 @@ class WorkerProcess:
             now_ms=wall_clock.now_ms,
         )
         disputes = Disputes(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
-        also = {**news(self.accounts, disputes), **Cards(stores.pool, gateway).news()}
+        failed_refunds = FailedRefunds(
+            stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms
+        )
+        cards = Cards(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
+        also = {**news(self.accounts, disputes, failed_refunds), **cards.news()}
         self.webhooks = Webhooks(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms, also=also)
         self.reconciler = Reconciler(
             stores.pool, gateway, wanted={*INTENT_NEWS, *also}, now_ms=wall_clock.now_ms
@@ -113,6 +126,10 @@ class WorkerProcess:
             delay_ms=settings.transfer_delay_s * 1000,
             now_ms=wall_clock.now_ms,
         )
+        self.restitutions = Restitutions(
+            stores.pool, environment=settings.environment, now_ms=wall_clock.now_ms
+        )
+        self.fraud = Fraud(stores.pool, fraud_rules.load(settings.fraud_rules), now_ms=wall_clock.now_ms)
         self.reaper = Reaper(
             stores.pool,
             is_there=self._is_there,
@@ -157,6 +174,8 @@ class WorkerProcess:
         every(UNPAID_S, "unpaid", self.unpaid.run_once)
         every(REAPER_S, "reaper", self.reaper.run_once)
         every(EVIDENCE_S, "evidence", evidence.duty(self.settings, self.stores).run_once)
+        every(FRAUD_S, "fraud", self.fraud.run_once)
+        every(RESTITUTION_S, "restitution", self.restitutions.run_once)
         every(0, "reconciler", self._compare)
         self.tasks.forever("payments.listen", self._listen)
         log.info("worker.started")
@@ -174,8 +193,9 @@ class WorkerProcess:
         return await self.live.rooms.load(session_id) is not None
 
     async def _compare(self) -> None:
-        """Not at the start: what was going on when a worker died is first gone on with."""
-        await asyncio.sleep(RECONCILE_S)
+        """Soon after the start, for what was missed while nobody worked; then again and again."""
+        await asyncio.sleep(RECONCILE_FIRST_S if self._compared_never else RECONCILE_S)
+        self._compared_never = False
         await self.reconciler.run_once()
         await self.accounts.run_once()
 

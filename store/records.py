@@ -166,6 +166,7 @@ class Receipt(Struct, frozen=True):
     subtotal_minor: int
     fee_minor: int
     practitioner_minor: int
+    promotion_minor: int
     tip_minor: int
     total_minor: int
     refunded_minor: int

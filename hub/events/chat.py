@@ -4,12 +4,12 @@ import uuid_utils
 
 from hub import outbound, wire
 from hub.chatting import messages
-from hub.checking import because, utterance
 from hub.delivery import Follow, moment
-from hub.distress import care
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.safety.checking import because, utterance
+from hub.safety.distress import care
 from hub.tell import ROOM
 from rooms.chat import in_distress
 from rooms.errors import NotFound, NotInRoom, NotLive

@@ -1,10 +1,10 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
 from hub import wire
-from hub.deal import practitioner
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.money.deal import practitioner
 from store.postgres import people as people_records
 
 

@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from hub import moderating, wire
+from hub import wire
 from hub.edge.connection import Connection
 from hub.hub import Hub
+from hub.moderation import moderating
 from hub.wire_moderation import Act, OfGuest
 from rooms import moderation
 from rooms.departure import Proofs

@@ -1,8 +1,9 @@
 """The moderators' queue, and what they do."""
 
-from hub import claiming, flagging, moderating, wire
+from hub import wire
 from hub.edge.connection import Connection
 from hub.hub import Hub
+from hub.moderation import claiming, flagging, moderating
 from hub.wire_moderation import Act, Acted, Claimed, ClaimFlag, FlagsWatched
 from store.postgres import flags
 

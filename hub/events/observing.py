@@ -1,9 +1,10 @@
 """Moderators read along in rooms."""
 
-from hub import observing, wire
+from hub import wire
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.moderation import observing
 from hub.wire_evidence import Observe, Observed
 from rooms.errors import NotFound
 from rooms.ids import SessionId

@@ -8,13 +8,13 @@ import asyncpg
 import structlog
 
 from hub import views, wire
-from hub.blocks import blocked
 from hub.chatting import messages, told
-from hub.checking import begin_window
 from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.events.media import credentials
 from hub.hub import Hub
+from hub.safety.blocks import blocked
+from hub.safety.checking import begin_window
 from hub.views import meter_view
 from rooms import session
 from rooms.errors import NotFound, NotLive

@@ -1,9 +1,10 @@
 """What people do for their own safety: they report, and they block."""
 
-from hub import blocks, reports, wire
+from hub import wire
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.safety import blocks, reports
 from hub.wire_evidence import BlockPerson, Report, Reported
 from rooms.ids import UserId
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, query, table
+from hub.routes.answer import Route, query
 from hub.routes.people import ALL
 from store.postgres.access import OwnAction, OwnAppeal, OwnBlock, OwnRead, OwnReport, OwnSession
 from store.postgres.pool import acting_as
@@ -29,11 +29,6 @@ class Access(Struct, frozen=True):
     appeals: list[OwnAppeal]
     reads: list[OwnRead]
     more: list[str]
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def own_access(hub: Hub, who: Principal, request: web.Request) -> Access:

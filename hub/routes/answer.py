@@ -15,7 +15,7 @@ from hub.edge.dispatch import malformed
 from hub.edge.strict_json import BadJsonError, strict
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
-from hub.suspending import require_unsuspended
+from hub.moderation.suspending import require_unsuspended
 from rooms.ids import Role
 
 Answered = msgspec.Struct | web.StreamResponse

@@ -2,11 +2,11 @@
 
 from aiohttp import web
 
-from hub import appealing
 from hub.edge.auth import Principal
 from hub.errors import Refused
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, body, cursor, limit, path_id, query, table
+from hub.moderation import appealing
+from hub.routes.answer import Route, bad_request, body, cursor, limit, path_id, query
 from hub.routes.moderation import MODERATOR, done, not_own
 from hub.wire_moderation import (
     Appeal,
@@ -27,11 +27,6 @@ from store.postgres.pool import acting_as
 
 PERSON: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
 STATUSES = ("open", "upheld", "overruled")
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def make(hub: Hub, who: Principal, request: web.Request) -> Appeal:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.routes.admin import NUMBER
-from hub.routes.answer import Route, bad_request, limit, query, table
+from hub.routes.answer import Route, bad_request, limit, query
 from rooms.ids import Role
 from store.postgres import audit
 
@@ -34,11 +34,6 @@ class Audit(Struct, frozen=True):
 
     items: list[Audited]
     cursor: str | None
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def read_audit(hub: Hub, who: Principal, request: web.Request) -> Audit:

@@ -3,21 +3,17 @@
 from aiohttp import web
 from msgspec import convert
 
-from hub import blocks, wire
+from hub import wire
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, cursor, limit, not_found, path_id, query, table
+from hub.routes.answer import Route, cursor, limit, not_found, path_id, query
+from hub.safety import blocks
 from hub.wire_evidence import Block, BlockList
 from rooms.ids import Role, UserId
 from store.postgres import blocks as rows
 from store.postgres.pool import acting_as
 
 PARTY: frozenset[Role] = frozenset({"guest", "practitioner"})
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def listed(hub: Hub, who: Principal, request: web.Request) -> BlockList:

@@ -6,27 +6,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hub import observed, outbound, wire, wire_moderation, wire_safety
+from hub import outbound, wire, wire_moderation, wire_safety
 from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import (
-    access,
-    admin,
-    appeals,
-    audit,
-    blocks,
-    evidence,
-    moderation,
-    money,
-    payouts,
-    people,
-    roles,
-    sessions,
-    sign_in,
-)
+from hub.moderation import observed
 from hub.routes.answer import Route
+from hub.routes.topics import ROUTES
 
 VERSION = "1"
 REF = "#/components/schemas/{name}"
@@ -75,22 +62,7 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        topics = (
-            people,
-            sessions,
-            sign_in,
-            money,
-            payouts,
-            admin,
-            blocks,
-            evidence,
-            access,
-            audit,
-            roles,
-            moderation,
-            appeals,
-        )
-        self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
+        self._openapi = msgspec.json.encode(openapi(ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
     def routes(self) -> list[web.RouteDef]:
@@ -189,7 +161,9 @@ def _summary(handle: object) -> str:
 
 def _parameters(path: str) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in names
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _id(name)} for name in names]
+
+
+def _id(name: str) -> dict[str, str]:
+    """Ids are UUIDs, but for what is numbered."""
+    return {"type": "integer"} if name == "number" else {"type": "string", "format": "uuid"}

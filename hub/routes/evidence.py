@@ -9,9 +9,9 @@ from aiohttp import web
 
 from hub.edge.auth import UUID, Principal
 from hub.errors import Code, Refused
-from hub.evidence import open_evidence
 from hub.hub import Hub
-from hub.routes.answer import PAGE_MAX, Route, bad_request, body, not_found, path_id, query, table
+from hub.routes.answer import PAGE_MAX, Route, bad_request, body, not_found, path_id, query
+from hub.safety.evidence import open_evidence
 from hub.wire_evidence import EvidenceList, EvidenceView, LegalHold, OpenedEvidence
 from rooms.ids import Role
 from store.evidence_records import EvidenceRecord
@@ -22,11 +22,6 @@ from store.postgres.pool import Db
 STAFF: frozenset[Role] = frozenset({"moderator", "admin"})
 ADMIN: frozenset[Role] = frozenset({"admin"})
 REASON_MAX = 500
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceList:

@@ -5,12 +5,13 @@ from typing import TypeVar
 from aiohttp import web
 from msgspec import Struct
 
-from hub import appealing, flagging, snapshots
-from hub.deciding import note_aad
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
-from hub.snapshots import SnapshotMessage
+from hub.moderation import appealing, flagging
+from hub.moderation.deciding import note_aad
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
+from hub.safety import snapshots
+from hub.safety.snapshots import SnapshotMessage
 from hub.wire_moderation import (
     Decision,
     Decisions,
@@ -37,11 +38,6 @@ class FlagMessages(Struct, frozen=True):
 
     items: list[SnapshotMessage]
     cursor: str | None
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:

@@ -3,10 +3,10 @@
 from aiohttp import web
 
 from hub import wire
-from hub.deal import practitioner
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
+from hub.money.deal import practitioner
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
 from hub.routes.replies import Me, Practitioners
 from rooms.ids import Role, UserId
 from store.postgres import people
@@ -14,11 +14,6 @@ from store.postgres.pool import acting_as
 from store.records import Person
 
 ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def me(hub: Hub, who: Principal, request: web.Request) -> Me:

@@ -5,11 +5,12 @@ from typing import Literal
 from aiohttp import web
 from msgspec import Struct
 
-from hub import roles, wire
+from hub import wire
 from hub.edge.auth import Principal
 from hub.hub import Hub
+from hub.moderation import roles
 from hub.routes.admin_words import Reason
-from hub.routes.answer import Route, bad_request, body, path_id, query, table
+from hub.routes.answer import Route, bad_request, body, path_id, query
 from rooms.ids import Role, UserId
 from store.postgres import audit
 from store.postgres import roles as records
@@ -48,11 +49,6 @@ class FoundPeople(Struct, frozen=True):
     """Those whose id or e-mail address it is."""
 
     items: list[FoundPerson]
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def give_role(hub: Hub, who: Principal, request: web.Request) -> Given:

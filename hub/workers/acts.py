@@ -6,8 +6,8 @@ Every hub does. What two of them do at once is done once: each step is repeatabl
 
 import structlog
 
-from hub import effects, flagging, suspending
 from hub.hub import Hub
+from hub.moderation import effects, flagging, suspending
 from store.postgres import acts, cases, flags
 
 log = structlog.get_logger()

@@ -9,11 +9,12 @@ from typing import Final
 import asyncpg
 
 from config.settings import Settings
-from hub import evidence, wall_clock
-from hub.flagging import Flagging
+from hub import wall_clock
 from hub.lifespan import Stores
-from hub.reports import raise_flag
-from hub.standards import standards
+from hub.moderation.flagging import Flagging
+from hub.moderation.standards import standards
+from hub.safety import evidence
+from hub.safety.reports import raise_flag
 from store.evidence_records import ReportRecord
 from store.postgres import evidence as rows
 from store.postgres import reports

@@ -15,9 +15,9 @@ import structlog
 
 from config.settings import Settings
 from hub import wall_clock
-from hub.flagging import Flagging, raise_flag
 from hub.lifespan import Stores
-from hub.standards import standards
+from hub.moderation.flagging import Flagging, raise_flag
+from hub.moderation.standards import standards
 from hub.workers.settle import PASSING
 from rooms.ids import SessionId
 from rooms.safety.raised import Raised

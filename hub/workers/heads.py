@@ -10,7 +10,7 @@ import asyncpg
 import structlog
 from redis.asyncio import Redis
 
-from hub.audit_walk import AuditWalk
+from hub.moderation.audit_walk import AuditWalk
 from rooms.audit import GENESIS, Entry, Head
 from store.postgres import audit, cases
 from store.privacy.signing import HeadKey

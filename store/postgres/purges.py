@@ -55,13 +55,9 @@ async def unsettled(db: Db, user_id: UserId) -> bool:
     return bool(await db.fetchval(SQL["unsettled"], user_id))
 
 
-async def restitution_open(_db: Db, _user_id: UserId) -> bool:
-    """Whether money that goes back to them is still on its way: the removal waits for it.
-
-    Nothing goes back by itself yet. Once restitutions are on record, ask here for one of this guest's that is
-    not done.
-    """
-    return False
+async def restitution_open(db: Db, user_id: UserId) -> bool:
+    """Whether money that goes back to them is still on its way: the removal waits for it."""
+    return bool(await db.fetchval(SQL["restitution_open"], user_id))
 
 
 async def sessions_of(db: Db, user_id: UserId, *, after: SessionId | None, limit: int) -> list[SessionId]:
@@ -87,6 +83,11 @@ async def empty_profile(db: Db, user_id: UserId, *, name: str) -> None:
 async def empty_practice(db: Db, user_id: UserId) -> None:
     """What a practitioner wrote about themselves; they are listed no more."""
     await db.execute(SQL["empty_practice"], user_id)
+
+
+async def forget_sightings(db: Db, user_id: UserId) -> None:
+    """Which devices, networks and cards they were seen with."""
+    await db.execute(SQL["forget_sightings"], user_id)
 
 
 async def bury(db: Db, user_id: UserId, *, reason: str, now_ms: int) -> None:

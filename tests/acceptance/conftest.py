@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from hub.rules import FOLDER
+from hub.safety.rules import FOLDER
 from sandbox.postgres import PostgresAddress
 from tests.acceptance.scene import Scene
 from tests.conftest import TEMPLATE

@@ -9,7 +9,7 @@ from uuid import uuid4
 import asyncpg
 import redis.asyncio as redis
 
-from hub import minors
+from hub.moderation import minors
 from rooms import chain
 from rooms.chain import Link
 from rooms.ids import SessionId

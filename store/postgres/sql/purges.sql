@@ -46,6 +46,10 @@ select exists (
         and (mine.no = 0 or payment_ops.kind not in ('transfer', 'reversal', 'evidence'))
 )
 
+-- name: restitution_open
+-- $1 user_id
+select exists (select from restitutions where guest_id = $1 and done_at_ms is null)
+
 -- name: sessions_of
 -- $1 user_id, $2 after session_id or null, $3 limit
 select session_id from participants
@@ -69,6 +73,12 @@ update people set name = $2, email = '', phone = null, country = null, version =
 -- $1 user_id
 update practices set headline = '', topics = '{}', accepts_instant = false, verified_at_ms = null
 where practitioner_id = $1
+
+-- name: forget_sightings
+-- $1 user_id. What was noted about devices, networks and cards, for looking at fraud.
+with seen as (delete from fraud_sightings where person_id = $1),
+    moved as (delete from fraud_destinations where practitioner_id = $1)
+delete from fraud_cards where person_id = $1
 
 -- name: bury
 -- $1 user_id, $2 reason, $3 now_ms

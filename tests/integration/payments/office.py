@@ -14,7 +14,8 @@ from redis.asyncio import Redis
 
 from hub.edge.auth import Tokens
 from hub.hub import Hub, Offer
-from hub.routes import admin, payouts
+from hub.routes import admin, fraud, payouts
+from hub.routes.answer import table
 from rooms.ids import Role, UserId
 from rooms.room import Limits, Room
 from store.postgres import invariant
@@ -70,10 +71,10 @@ class Office:
         [practitioner] = await self.desk.control("people", {"role": "practitioner", "count": 1})
         return str(practitioner["account"])
 
-    async def charged(self, minutes: float = 4, *, account: str | None = None) -> Room:
+    async def charged(self, minutes: float = 4, *, account: str | None = None, **options: Any) -> Room:
         """A session that was captured; its transfer is wanted and waits."""
         account = account or await self.account()
-        room = await self.desk.ended(minutes)
+        room = await self.desk.ended(minutes, **options)
         await self.practise(room, account)
         await self.desk.settle(room, destination=account)
         await self.run()
@@ -86,8 +87,8 @@ class Office:
             if not await self.desk.payments().run_once():
                 return
 
-    async def transferred(self, minutes: float = 4, *, account: str | None = None) -> Room:
-        room = await self.charged(minutes, account=account)
+    async def transferred(self, minutes: float = 4, *, account: str | None = None, **options: Any) -> Room:
+        room = await self.charged(minutes, account=account, **options)
         await self.run(2 * HOUR_MS)
         assert await self.desk.at_stripe("transfers", room)
         return room
@@ -134,7 +135,7 @@ async def open_office(desk: Desk, http: aiohttp.ClientSession, redis: Redis) -> 
     absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
     hub = Hub(**absent, **parts)
     app = web.Application()
-    app.add_routes([*admin.routes(hub), *payouts.routes(hub)])
+    app.add_routes(table(hub, [*admin.ROUTES, *payouts.ROUTES, *fraud.ROUTES]))
     client = TestClient(TestServer(app))
     await client.start_server()
     return Office(desk, client, UserId(str(uuid4())), UserId(str(uuid4())))

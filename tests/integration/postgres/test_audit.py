@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from hub.audit_walk import PAGE, AuditWalk
+from hub.moderation.audit_walk import PAGE, AuditWalk
 from hub.workers.heads import Heads
 from rooms import audit as rules
 from store.postgres import admin, audit

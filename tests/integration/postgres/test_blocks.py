@@ -9,10 +9,10 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from hub.block_cache import Blocks
-from hub.blocks import between, require_none
 from hub.edge.connection import Connection
 from hub.errors import Refused
+from hub.safety.block_cache import Blocks
+from hub.safety.blocks import between, require_none
 from hub.watchers import Watchers
 from rooms.directory import Standing
 from rooms.ids import UserId

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from msgspec.structs import replace
 
-from hub import evidence
+from hub.safety import evidence
 from rooms.ids import SessionId, UserId
 from store.evidence_records import ReportRecord
 from store.postgres import evidence as rows

@@ -13,13 +13,14 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from billing.settlement import held, settle
-from hub.block_cache import Blocks
 from hub.edge.auth import Tokens
 from hub.hub import Hub
 from hub.identity import Identity
 from hub.live import Live
 from hub.routes import people as people_routes
 from hub.routes import sessions as session_routes
+from hub.routes.answer import table
+from hub.safety.block_cache import Blocks
 from hub.watchers import Watchers
 from rooms import chain, room
 from rooms.chain import Link
@@ -82,7 +83,7 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
 @pytest.fixture
 async def get(hub: Hub, aiohttp_client: Callable[[web.Application], Awaitable[TestClient[Any, Any]]]) -> Get:
     app = web.Application()
-    app.add_routes([*session_routes.routes(hub), *people_routes.routes(hub)])
+    app.add_routes(table(hub, [*session_routes.ROUTES, *people_routes.ROUTES]))
     client = await aiohttp_client(app)
 
     async def ask(path: str, who: UserId, role: Role = "guest") -> aiohttp.ClientResponse:
@@ -168,6 +169,7 @@ async def test_the_receipt_has_the_fields_of_the_contract(get: Get, recorded: Re
         "transcript_head": head,
         "fee_minor": 600,
         "practitioner_minor": 2_400,
+        "promotion_minor": 0,
     }
 
 

@@ -10,8 +10,8 @@ import asyncpg
 import pytest
 from uuid_utils import uuid7
 
-from hub import rules
-from hub.rules_trial import Trial
+from hub.safety import rules
+from hub.safety.rules_trial import Trial
 from rooms.ids import SessionId
 from sandbox.postgres import PostgresAddress
 from store.postgres import said, transcript

@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from hub import effects, moderating, suspending
-from hub.flagging import Flagging
-from hub.standards import Standards
+from hub.moderation import effects, moderating, suspending
+from hub.moderation.flagging import Flagging
+from hub.moderation.standards import Standards
 from hub.wire_moderation import Act
 from rooms.ids import UserId
 from store.postgres import acts

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from hub.flagging import Flagging
-from hub.standards import Standards
+from hub.moderation.flagging import Flagging
+from hub.moderation.standards import Standards
 from sandbox.postgres import PostgresAddress
 from store.postgres.pool import connect as connect_postgres
 from store.privacy.keys import Keyring

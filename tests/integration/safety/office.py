@@ -10,12 +10,12 @@ import uuid_utils
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from hub.desk import Desk
 from hub.edge.auth import Principal
-from hub.flagging import Flagging, raise_flag
 from hub.hub import Hub
 from hub.live import Live
-from hub.standards import Standards
+from hub.moderation.desk import Desk
+from hub.moderation.flagging import Flagging, raise_flag
+from hub.moderation.standards import Standards
 from rooms.ids import HubId, Role, UserId
 from rooms.queue import Severity
 from rooms.safety.raised import Raised

@@ -10,10 +10,10 @@ from msgspec import UNSET
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
-from hub import claiming, flagging
 from hub.errors import Refused
-from hub.flagging import Flagging, raise_flag
 from hub.hub import Hub
+from hub.moderation import claiming, flagging
+from hub.moderation.flagging import Flagging, raise_flag
 from hub.wire_moderation import ClaimFlag
 from rooms.errors import NotFound
 from rooms.ids import UserId

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from hub import flagging
-from hub.desk import OVERLAP_MS, Desk
 from hub.edge.auth import Principal
 from hub.edge.connection import Connection
-from hub.flagging import Flagging, raise_flag
+from hub.moderation import flagging
+from hub.moderation.desk import OVERLAP_MS, Desk
+from hub.moderation.flagging import Flagging, raise_flag
 from rooms.ids import ConnectionId, Role, UserId
 from store.postgres import flags
 from tests.integration.safety.office import Clock, a_case, principal

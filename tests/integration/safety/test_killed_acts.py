@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub import deciding, moderating, suspending
 from hub.errors import Refused
-from hub.flagging import Flagging
 from hub.hub import Hub
+from hub.moderation import deciding, moderating, suspending
+from hub.moderation.flagging import Flagging
 from hub.wire_moderation import Act
 from hub.workers.acts import Acts
 from rooms import session

@@ -9,9 +9,9 @@ import pytest
 import uuid_utils
 from redis.asyncio import Redis
 
-from hub import rules
-from hub.flagging import Flagging, raise_flag
-from hub.safety import LOST_AT_MOST_MS, Safety
+from hub.moderation.flagging import Flagging, raise_flag
+from hub.safety import rules
+from hub.safety.judging import LOST_AT_MOST_MS, Safety
 from hub.workers.flags import LOOK_S, TRIES, Flags
 from rooms.ids import SessionId, UserId
 from rooms.room import Participant

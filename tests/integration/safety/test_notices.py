@@ -9,10 +9,10 @@ import msgspec
 import pytest
 from redis.asyncio import Redis
 
-from hub import helplines
 from hub.edge.connection import Connection, event_frame
 from hub.edge.language import Spoken
-from hub.notices import Notice, hear, tell
+from hub.safety import helplines
+from hub.safety.notices import Notice, hear, tell
 from hub.words import LANGUAGES, WORDS
 from rooms.ids import SessionId, UserId
 from store.postgres import people

@@ -5,7 +5,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from hub import kicking
+from hub.moderation import kicking
 from hub.vendors.agora import AgoraRest
 from hub.vendors.asking import VendorRefused, VendorUnavailable
 from hub.workers.kicks import LEASE_MS

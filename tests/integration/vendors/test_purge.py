@@ -6,8 +6,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from hub import minors
-from hub.audit_walk import AuditWalk
+from hub.moderation import minors
+from hub.moderation.audit_walk import AuditWalk
 from hub.workers.forgetting import Forgetting
 from hub.workers.purge import LEASE_MS, NAME, STUCK_AFTER, WAIT_MS
 from rooms import chain

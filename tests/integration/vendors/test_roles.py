@@ -10,7 +10,7 @@ import pytest
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.roles import change
+from hub.moderation.roles import change
 from hub.vendors.asking import VendorUnavailable
 from hub.workers.roles import LEASE_MS
 from rooms.ids import Role, UserId

@@ -8,7 +8,7 @@ import pytest
 
 from config import moderation
 from config.moderation import BookError
-from hub.rules import FOLDER
+from hub.safety.rules import FOLDER
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hub.delivery import Follow
-from hub.safety import SEED_MESSAGES, Safety, Said
+from hub.safety.judging import SEED_MESSAGES, Safety, Said
 from rooms.ids import SessionId, UserId
 from rooms.room import Participant
 from rooms.safety.verdict import Finding, Verdict

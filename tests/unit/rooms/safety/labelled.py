@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from hub import rules
+from hub.safety import rules
 from rooms.safety.rules import Rules
 from rooms.safety.verdict import Verdict
 from rooms.safety.window import Window

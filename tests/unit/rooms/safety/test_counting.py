@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from hub import rules
+from hub.safety import rules
 from rooms.safety.rules import Rules
 from rooms.safety.window import Window
 

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from config import moderation
-from hub import rules
+from hub.safety import rules
 from rooms.safety import detectors
 from rooms.safety.book import Book, Options, Rule
 from rooms.safety.rules import BadRule, Rules
