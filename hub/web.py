@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 import uuid_utils
 from aiohttp import ClientSession, web
-from redis.exceptions import RedisError
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
@@ -29,7 +28,7 @@ from hub.edge.dispatch import Dispatch
 from hub.edge.sockets import Sockets
 from hub.events import HANDLERS
 from hub.follow import Follows
-from hub.hub import Filing, Hub, Incarnation, Offer, Sizes
+from hub.hub import Filing, Hub, Incarnation
 from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
@@ -43,12 +42,8 @@ from hub.safety import helplines, rules
 from hub.safety.block_cache import Blocks
 from hub.safety.holding import HeldTimeouts, reject_all
 from hub.safety.judging import Safety
-from hub.settings_view import agora_app, edge_numbers, session_limits
-from hub.survival.checkpoints import Checkpoints
-from hub.survival.heartbeat import Heartbeat
-from hub.survival.losses import Losses
-from hub.survival.reconcile import Reconcile
-from hub.survival.recovery import Recovery
+from hub.settings_view import agora_app, edge_numbers, offer, pace, sizes
+from hub.survival.survival import Survival
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
@@ -56,10 +51,8 @@ from hub.workers import audited, flags
 from hub.workers.acts import Acts
 from hub.workers.sweep import Deadlines, LostHubs, Standings
 from rooms.departure import Proofs
-from rooms.errors import InDoubt, RoomError
 from rooms.ids import HubId, SessionId, UserId
 from store.postgres import flags as flag_records
-from store.postgres import sessions
 from store.redis import keys
 from store.redis.allowances import Allowances
 from store.redis.bus import Bus
@@ -77,10 +70,8 @@ from store.redis.rooms import Rooms
 log = structlog.get_logger()
 
 DAY_MS = 86_400_000
-DIRECTORY_PAGE = 200
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
-RECONCILE_AGAIN_S = 0.5
 SETTLE_AGAIN_S = 0.1
 CALLERS_S = 2.0
 
@@ -103,7 +94,7 @@ class WebProcess:
         self.watchers = Watchers()
         self.people = People(stores.redis)
         self.directory = Directory(stores.redis)
-        self.chat = Chat(stores.redis, **_pace(settings))
+        self.chat = Chat(stores.redis, **pace(settings))
         self.flags = flags.duty(settings, stores, consumer=self.here())
         book = rules.load(settings.rules_dir or rules.FOLDER, hosts=settings.hosts)
         self.safety = Safety(book, held_ms=settings.held_message_s * 1000)
@@ -160,35 +151,21 @@ class WebProcess:
             numbers=numbers,
             admit=self.admission.admit,
         )
-        self.recovery = Recovery(
-            stores.pool,
+        self.survival = Survival(
+            stores,
+            self.here,
+            self.clock,
             self.hubs,
-            rooms,
+            self.live,
             self.chat,
             self.people,
             self.directory,
-            now_ms=wall_clock.now_ms,
-        )
-        self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
-        self.losses = Losses(
-            self.here,
+            self.follows,
             self.presence,
             self.watchers,
-            self.follows,
-            self.checkpoints,
-            self.recovery,
             self.admission,
+            raise_again=self._raise_flags_again,
             drop_all=self.sockets.drop_all,
-        )
-        self.heartbeat = Heartbeat(self.hubs, self.here, self.presence, self.clock, self.losses)
-        self.reconcile = Reconcile(
-            self.here,
-            self.follows,
-            self.presence,
-            self.live,
-            self.chat,
-            touched=self.hubs.rooms_of,
-            recorded=partial(sessions.state, stores.pool),
         )
 
     def _hub(self) -> Hub:
@@ -219,24 +196,11 @@ class WebProcess:
                 keep_ms=settings.evidence_days * DAY_MS,
             ),
             observe_ms=settings.observe_s * 1000,
-            offer=Offer(
-                limits=session_limits(settings),
-                fee_bps=settings.platform_fee_bps,
-                hold_minutes=settings.hold_minutes,
-                transfer_delay_ms=settings.transfer_delay_s * 1000,
-                hold_ack_s=settings.hold_ack_s,
-                environment=settings.environment,
-                return_url=settings.public_url,
-            ),
+            offer=offer(settings),
             stripe=self.stripe,
             roles=audited.roles(settings, self.stores, self.http),
             refund_alone_minor=settings.refund_two_people_minor,
-            sizes=Sizes(
-                join_messages=settings.join_messages,
-                catch_up_messages=settings.catch_up_max_messages,
-                history_messages=settings.history_max_messages,
-                directory_page=DIRECTORY_PAGE,
-            ),
+            sizes=sizes(settings),
             agora=agora_app(settings),
             media_longest_ms=settings.agora_token_s * 1000,
             now_ms=wall_clock.now_ms,
@@ -249,14 +213,14 @@ class WebProcess:
 
     async def start(self) -> None:
         """Ready for people: the store is heard, its time is known, and the duties run."""
-        await self.losses.agree()
+        await self.survival.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
         await self.bus.subscribe(keys.MODERATION, self.hub.desk.hear)
-        await self.heartbeat.run_once()
+        await self.survival.beat()
         settings, every = self.settings, self.tasks.every
-        every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
-        every(settings.checkpoint_s, "checkpoints", self._checkpoint)
+        every(settings.heartbeat_s, "heartbeat", self.survival.beat)
+        every(settings.checkpoint_s, "checkpoints", self.survival.checkpoint)
         every(SWEEP_S, "departures", self._record_departures)
         every(CALLERS_S, "callers", self.callers.run_once)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
@@ -305,9 +269,6 @@ class WebProcess:
         lost = await self.watchers.record_lost(self.people, self.directory)
         return lost + await self.presence.record_departures(self.live)
 
-    async def _checkpoint(self) -> int:
-        return await self.checkpoints.run_once(self.losses.epoch) if self.losses.epoch else 0
-
     def _lost_hubs(self) -> LostHubs:
         return LostHubs(
             self.hubs, self.live, self.people, self.directory, dead_after_s=self.settings.hub_dead_s
@@ -331,9 +292,7 @@ class WebProcess:
             self.tasks.spawn("observing.heal", lambda: observing.tell_withheld(self.hub, followed))
 
     def _epoch(self) -> str:
-        if self.losses.epoch is None:
-            raise InDoubt
-        return self.losses.epoch
+        return self.survival.epoch()
 
     def _sockets_of(self, user_id: UserId) -> Collection[Connection]:
         return self.sockets.of(user_id)
@@ -357,29 +316,13 @@ class WebProcess:
         self.flags.look_everywhere()
         self.tasks.spawn("suspended.drop", self._drop_suspended)
         self.tasks.spawn("blocks.read_again", self.hub.blocks.read_again)
-        self.tasks.spawn("bus.reconcile", self._reconcile)
+        self.tasks.spawn("bus.reconcile", self.survival.get_in_step)
 
-    async def _reconcile(self) -> None:
-        """First whether the store still has its data; then what of its last moments is missing.
-
-        After each restoration at least once: a comparison that began before it knows nothing of what was said
-        while the bus was away again, and may have ended the doubt.
-        """
-        compared = False
-        while self.here.in_doubt or not compared:
-            try:
-                await self.heartbeat.run_once()
-                await self.safety.raise_again(self.flags.queue, now_ms=wall_clock.now_ms())
-                await self.reconcile.run_once()
-                compared = True
-            except (RedisError, OSError, RoomError) as error:
-                log.warning("bus.reconcile_failed", error=type(error).__name__)
-                await asyncio.sleep(RECONCILE_AGAIN_S)
+    async def _raise_flags_again(self) -> None:
+        await self.safety.raise_again(self.flags.queue, now_ms=wall_clock.now_ms())
 
     async def _absent(self) -> None:
-        """A room is not there. If the store is not the one we know, that says nothing: it is in doubt."""
-        if self.losses.epoch is not None and await self.hubs.epoch() != self.losses.epoch:
-            raise InDoubt
+        await self.survival.require_known_store()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -402,9 +345,3 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         finally:
             await process.stop()
             await runner.cleanup()
-
-
-def _pace(settings: Settings) -> dict[str, int]:
-    """How fast one person may speak; a rate of 0 lifts the limit."""
-    per_second = settings.chat_per_second
-    return {"interval_ms": 1000 // per_second if per_second else 0, "burst": max(1, settings.chat_burst)}

@@ -13,31 +13,18 @@ from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.lifespan import Stores
 from hub.live import Live
-from hub.money import fraud_rules
 from hub.money.funding import Funding
 from hub.money.further_holds import FurtherHolds
 from hub.survival.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.workers import audited, evidence, flags
-from hub.workers.accounts import Accounts, take_offline
-from hub.workers.cards import Cards
-from hub.workers.disputes import Disputes
-from hub.workers.failed_refunds import FailedRefunds
-from hub.workers.fraud import Fraud
-from hub.workers.news import news
+from hub.workers.accounts import take_offline
+from hub.workers.money import Money
 from hub.workers.outcomes import Outcomes
-from hub.workers.payments import Payments
-from hub.workers.reaper import Reaper
-from hub.workers.reconciler import Reconciler
-from hub.workers.restitution import Restitutions
 from hub.workers.settle import Settle
 from hub.workers.sweep import Deadlines, LostHubs, Standings, Unrecorded
-from hub.workers.unpaid import Unpaid
-from hub.workers.webhooks import INTENT_NEWS, Webhooks
 from rooms.ids import HubId, SessionId
-from store.postgres import operations
-from store.postgres import pool as postgres
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.chat import Chat
@@ -50,21 +37,10 @@ from store.redis.settlements import SettlementQueue
 log = structlog.get_logger()
 
 SETTLE_S = 1.0
-PAYMENTS_S = 1.0
-PAYMENT_LANES = 2
-"""So that one call that hangs at Stripe does not hold up all others."""
-WEBHOOKS_S = 0.25
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
 UNRECORDED_S = 30.0
-UNPAID_S = 30.0
-REAPER_S = 60.0
 EVIDENCE_S = 10.0
-FRAUD_S = 60.0
-RESTITUTION_S = 15.0
-RECONCILE_S = 300.0
-RECONCILE_FIRST_S = 30.0
-"""What was going on when a worker died is first gone on with."""
 
 
 class WorkerProcess:
@@ -74,9 +50,7 @@ class WorkerProcess:
         self.settings = settings
         self.stores = stores
         self.tasks = Tasks()
-        self._wanted = asyncio.Event()
         self._over = asyncio.Event()
-        self._compared_never = True
         self._bus = Bus(stores.redis, on_restored=self._restored)
         name = HubId(f"worker-{uuid_utils.uuid7()}")
         self.flags = flags.duty(settings, stores, consumer=name)
@@ -103,38 +77,13 @@ class WorkerProcess:
             now_ms=wall_clock.now_ms,
             environment=settings.environment,
         )
-        self.payments = Payments(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms)
-        self.accounts = Accounts(
+        self.money = Money(
+            settings,
             stores.pool,
             gateway,
-            offline=partial(take_offline, people, directory),
-            now_ms=wall_clock.now_ms,
-        )
-        disputes = Disputes(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
-        failed_refunds = FailedRefunds(
-            stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms
-        )
-        cards = Cards(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
-        also = {**news(self.accounts, disputes, failed_refunds), **cards.news()}
-        self.webhooks = Webhooks(stores.pool, gateway, outcomes, now_ms=wall_clock.now_ms, also=also)
-        self.reconciler = Reconciler(
-            stores.pool, gateway, wanted={*INTENT_NEWS, *also}, now_ms=wall_clock.now_ms
-        )
-        self.unpaid = Unpaid(
-            stores.pool,
-            environment=settings.environment,
-            delay_ms=settings.transfer_delay_s * 1000,
-            now_ms=wall_clock.now_ms,
-        )
-        self.restitutions = Restitutions(
-            stores.pool, environment=settings.environment, now_ms=wall_clock.now_ms
-        )
-        self.fraud = Fraud(stores.pool, fraud_rules.load(settings.fraud_rules), now_ms=wall_clock.now_ms)
-        self.reaper = Reaper(
-            stores.pool,
+            outcomes,
             is_there=self._is_there,
-            environment=settings.environment,
-            now_ms=wall_clock.now_ms,
+            offline=partial(take_offline, people, directory),
         )
         self.settle = Settle(
             pool=stores.pool,
@@ -163,41 +112,21 @@ class WorkerProcess:
         every = self.tasks.every
         every(0, "settle", self._record)
         every(0, "flags", self.flags.when_woken)
-        for lane in range(PAYMENT_LANES):
-            every(0, f"payments-{lane}", self._pay)
-        every(WEBHOOKS_S, "webhooks", self.webhooks.run_once)
+        self.money.begin(self.tasks)
         every(SWEEP_S, "lost_hubs", self.lost_hubs.run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
         every(STANDINGS_S, "standings", self.standings.run_once)
         every(UNRECORDED_S, "unrecorded", self.unrecorded.run_once)
         every(STANDINGS_S, "recovery", self.recovery.ensure)
-        every(UNPAID_S, "unpaid", self.unpaid.run_once)
-        every(REAPER_S, "reaper", self.reaper.run_once)
         every(EVIDENCE_S, "evidence", evidence.duty(self.settings, self.stores).run_once)
-        every(FRAUD_S, "fraud", self.fraud.run_once)
-        every(RESTITUTION_S, "restitution", self.restitutions.run_once)
-        every(0, "reconciler", self._compare)
-        self.tasks.forever("payments.listen", self._listen)
         log.info("worker.started")
 
     def _restored(self) -> None:
         self._over.set()
         self.flags.look_everywhere()
 
-    async def _listen(self) -> None:
-        settings = self.settings
-        dsn = settings.database_direct_url or settings.database_url
-        await postgres.listen(dsn.get_secret_value(), operations.CHANNEL, lambda _payload: self._wanted.set())
-
     async def _is_there(self, session_id: SessionId) -> bool:
         return await self.live.rooms.load(session_id) is not None
-
-    async def _compare(self) -> None:
-        """Soon after the start, for what was missed while nobody worked; then again and again."""
-        await asyncio.sleep(RECONCILE_FIRST_S if self._compared_never else RECONCILE_S)
-        self._compared_never = False
-        await self.reconciler.run_once()
-        await self.accounts.run_once()
 
     async def _record(self) -> None:
         """At every session that is over, and once a second for what was missed."""
@@ -207,14 +136,6 @@ class WorkerProcess:
         self._over.clear()
         while await self.settle.run_once():
             pass
-
-    async def _pay(self) -> None:
-        """At every notice of a new operation, and once a second for what fell due by itself."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(PAYMENTS_S):
-                await self._wanted.wait()
-        self._wanted.clear()
-        await self.payments.run_once()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
