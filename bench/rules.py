@@ -1,4 +1,4 @@
-"""What the rules of chat take for a message: over the suite's corpus, with what each sender said before.
+"""What the rules of chat take for a message: over the suite's corpus, with what each sender said before; and how well they tell it apart.
 
 Processor time of the thread is counted, not what passes while others have the machine.
 """
@@ -13,7 +13,7 @@ from bench.table import Line, show
 from hub.safety import rules
 from rooms.safety.rules import Rules
 from rooms.safety.window import Window
-from tests.unit.rooms.safety.labelled import HELD_OUT, TUNED, lines
+from tests.unit.rooms.safety.labelled import HELD_OUT, TUNED, figures, lines
 from tests.unit.rooms.safety.test_bounded import HOSTILE
 
 LONG = (
@@ -42,6 +42,8 @@ async def run(arguments: Sequence[str]) -> None:
         for share, of in PERCENTILES.items():
             table.append(Line(f"{name}, {share}", "us", [of(one) for one in took]))
     sys.stdout.write(show(f"rules: {len(corpus)} lines of the corpus a round", table))
+    for title, files in {"tuned on": TUNED, "held out": HELD_OUT}.items():
+        sys.stdout.write(f"\n{figures(*files).table(title)}\n")
 
 
 PERCENTILES: dict[str, Callable[[list[float]], float]] = {

@@ -140,14 +140,14 @@ ROUTES: Final[dict[str, Row]] = {
     # An admin who gives no reason reads, as a moderator does, what they did themselves.
     "GET /v1/moderation/audit":                   Row(NO,      NO,           SELF,      ANY),
 
-    # Ledger, refund. Above a limit a second admin approves; here they are the ones who did not ask.
+    # Ledger, refund. Above a limit a second admin approves: one who did not ask.
     "GET /v1/money/rules":                        Row(ANY,     ANY,          ANY,       ANY),
     "POST /v1/me/card":                           Row(SELF,    NO,           NO,        NO),
     "GET /v1/me/card":                            Row(SELF,    NO,           NO,        NO),
     "POST /v1/sessions/{id}/tip":                 Row(PARTY,   NO,           NO,        NO),
     "GET /v1/sessions/{id}/receipt":              Row(PARTY,   PARTY,        PARTY,     PARTY),
     "GET /v1/me/earnings":                        Row(NO,      SELF,         NO,        NO),
-    "POST /v1/admin/refunds":                     Row(NO,      NO,           NO,        ANY_WHY),
+    "POST /v1/admin/refunds":                     Row(NO,      NO,           NO,        CASE_WHY),
     "GET /v1/admin/refunds":                      Row(NO,      NO,           NO,        ANY),
     "POST /v1/admin/refunds/{id}/approve":        Row(NO,      NO,           NO,        CASE),
     "POST /v1/admin/refunds/{id}/reject":         Row(NO,      NO,           NO,        ANY_WHY),

@@ -20,7 +20,7 @@ from hub.hub import Hub
 from hub.workers import returns
 from rooms.ids import SessionId, UserId
 from store.money_records import Refund, RefundState, SessionMoney
-from store.postgres import admin, disputes, refunds
+from store.postgres import admin, disputes, evidence, refunds
 from store.postgres.pool import Transacting
 
 
@@ -36,14 +36,16 @@ async def ask(
 ) -> Refund:
     """Refund an amount of a session, or ask for a second admin's approval.
 
-    A repeated `request_id` gives what the first one gave. Raises Refused: `not_found`, `bad_request`, or
-    `conflict` when less was charged, a bank is deciding, or the request_id was used for something else.
+    A repeated `request_id` gives what the first one gave. Raises Refused: `not_found`, `bad_request`,
+    `forbidden` for a session of one's own, or `conflict` when less was charged, a bank is deciding, or the
+    request_id was used for something else.
     """
     try:
         async with hub.pool.acquire() as connection, connection.transaction():
             session = await refunds.lock_money(connection, session_id)
             if session is None:
                 raise _not_found()
+            await _require_foreign(connection, session_id, who)
             part_no = await _part(connection, session_id, user_id)
             if request_id is not None:
                 before = await refunds.refund_requested(connection, who.user_id, request_id)
@@ -81,6 +83,7 @@ async def approve(hub: Hub, who: Principal, refund_id: str) -> Refund:
             found = await _locked(connection, refund_id)
             if found.requested_by == who.user_id:
                 raise Refused(Code.FORBIDDEN, "A second admin has to approve it.")
+            await _require_foreign(connection, found.session_id, who)
             if found.state != "pending_approval":
                 return _decided(found, who, refused="rejected")
             await _require_no_dispute(connection, found.session_id)
@@ -109,6 +112,12 @@ def too_much() -> Refused:
 
 def _not_found() -> Refused:
     return Refused(Code.NOT_FOUND, "There is no such session, or that person was not charged for it.")
+
+
+async def _require_foreign(connection: Transacting, session_id: SessionId, who: Principal) -> None:
+    """Who was a guest or a practitioner before decides about none of their own sessions."""
+    if await evidence.is_involved(connection, session_id, who.user_id):
+        raise Refused(Code.FORBIDDEN, "This is a session of your own; another admin has to decide.")
 
 
 async def _part(connection: Transacting, session_id: SessionId, user_id: UserId | None) -> int:

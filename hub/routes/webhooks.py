@@ -14,8 +14,8 @@ from store.postgres import inbox
 BODY_MAX: Final = 256 * 1024
 CHUNK: Final = 64 * 1024
 OF_PEOPLE: Final = ("customer.", "payment_method.")
-"""Events about people and cards themselves, which nobody looks up: not even whom they are about is kept, or it
-would outlive somebody who was removed."""
+"""Events about people and cards themselves, which nobody looks up: whom they are about is not kept either, or
+it would outlive somebody who was removed."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

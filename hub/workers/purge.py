@@ -136,6 +136,7 @@ class Purges:
             await purges.empty_profile(connection, purge.user_id, name=NAME)
             await purges.empty_practice(connection, purge.user_id)
             await blocks.forget_blocks(connection, purge.user_id)
+            await purges.forget_findings(connection, purge.user_id)
             await purges.forget_sightings(connection, purge.user_id)
             await audit.erase_texts(connection, purge.user_id, now_ms=self._now_ms())
 

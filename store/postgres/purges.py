@@ -85,9 +85,13 @@ async def empty_practice(db: Db, user_id: UserId) -> None:
     await db.execute(SQL["empty_practice"], user_id)
 
 
-async def forget_sightings(db: Db, user_id: UserId) -> None:
-    """Which devices, networks and cards they were seen with, and what rules about fraud made of that."""
+async def forget_findings(db: Db, user_id: UserId) -> None:
+    """What rules about fraud made of them and their cards. Before their sightings: these say whose cards."""
     await db.execute(SQL["forget_findings"], user_id)
+
+
+async def forget_sightings(db: Db, user_id: UserId) -> None:
+    """Which devices, networks and cards they were seen with."""
     await db.execute(SQL["forget_sightings"], user_id)
 
 

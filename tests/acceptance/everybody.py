@@ -171,8 +171,8 @@ async def everybody(stage: Stage) -> Ground:
         appeals.append(made["id"])
     made = await guest.post("/v1/me/appeals", {"action_id": actions[0], "text": "Why?"})
     own: dict[Role, Visitor] = {
-        "moderator": await _become(scene, was_guest, "moderator"),
-        "admin": await _become(scene, was_host, "admin"),
+        "moderator": await become(scene, was_guest, "moderator"),
+        "admin": await become(scene, was_host, "admin"),
     }
     admin = stage.others["admin"]
     stage.sessions += [own_id, flagged_id]
@@ -198,7 +198,7 @@ async def everybody(stage: Stage) -> Ground:
     )
 
 
-async def _become(scene: Scene, visitor: Visitor, role: Role) -> Visitor:
+async def become(scene: Scene, visitor: Visitor, role: Role) -> Visitor:
     """The same person, signed in anew with another role."""
     key = scene.stack.env["SUPABASE_SERVICE_KEY"]
     url = f"{scene.stack.sandbox_url}/auth/v1/admin/users/{visitor.id}"

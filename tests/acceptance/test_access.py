@@ -159,6 +159,10 @@ def routes(ground: Ground, name: str, role: Role) -> Iterator[Attempt]:
         else:
             told = ground.http(who, name, path, given, {**body, named: NOBODY})
             yield "nobody's", named, {"not_found"}, told
+            if scope == "case":
+                own_body = {**body, named: ground.own_id}
+                told = ground.http(ground.own[role], name, path, given, own_body)
+                yield "one's own", named, {"forbidden"}, told
             if scope == "self":
                 yield "somebody else's", named, {"not_found"}, ground.http(who, name, path, given, body)
 

@@ -44,9 +44,10 @@ async def refusal(who: Visitor, event: str, **body: object) -> Json:
     return refused.value.error
 
 
-async def earned_minor(host: Visitor) -> list[int]:
-    earnings = await host.get("/v1/me/earnings")
-    return [one["earned_minor"] for one in earnings["sessions"]]
+async def earned(host: Visitor) -> tuple[int, int, int]:
+    """What a practitioner has earned by now, what of it waits, and what was paid out, in minor units."""
+    (total,) = (await host.get("/v1/me/earnings"))["totals"]
+    return total["earned_minor"], total["pending_minor"], total["transferred_minor"]
 
 
 async def test_a_minor_pays_nothing_and_nothing_of_them_stays(scene: Scene) -> None:
@@ -60,7 +61,7 @@ async def test_a_minor_pays_nothing_and_nothing_of_them_stays(scene: Scene) -> N
     await other.ask("session:decline", session_id=declined)
     earlier, cost_minor = await paid(scene, guest, host)
     assert await kept_minor(scene, earlier) == cost_minor > 0
-    assert (await earned_minor(host))[0] > 0
+    assert (await earned(host))[0] > 0
     running = await scene.live(guest, host, 200_000)
     assert await kept_minor(scene, running) > 0
 
@@ -106,7 +107,7 @@ async def test_a_minor_pays_nothing_and_nothing_of_them_stays(scene: Scene) -> N
     assert refused.value.code == "unauthenticated"
 
     # The practitioner goes on as before; neither time of a minor is paid, neither is taken from elsewhere.
-    assert await earned_minor(host) == [0, 0]
+    assert await earned(host) == (0, 0, 0)
     assert await scene.stripe("transfers", earlier) == await scene.stripe("transfers", running) == []
     receipt = await host.get(f"/v1/sessions/{running}/receipt")
     assert (receipt["total_minor"], receipt["guest"]["name"]) == (0, "Removed person")

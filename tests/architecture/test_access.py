@@ -90,6 +90,66 @@ def test_the_documents_say_who_may() -> None:
     }
 
 
+# What may never stand in the table, said once more without it: a slip there must not go by unseen.
+
+STAFF = {"moderator", "admin"}
+FOR_ALL = {
+    "session:request", "safety:block", "directory:watch", "directory:unwatch", "GET /v1/practitioners",
+    "GET /v1/practitioners/{id}", "GET /v1/practitioners/{id}/deal", "GET /v1/money/rules",
+}  # fmt: skip
+"""All that guests and practitioners reach beyond themselves and their own sessions."""
+JOIN_AND_SEND = ("room:join", "room:leave", "chat:send", "chat:typing", "chat:read", "chat:history", "media:")
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_row_keeps_to_the_rules(name: str) -> None:
+    row = TABLE[name]
+    if "/v1/admin/" in name:
+        assert row.who == {"admin"}
+    if name.startswith("moderation:") or "/v1/moderation/" in name:
+        assert row.who <= STAFF
+    if name.startswith(JOIN_AND_SEND):
+        assert row.who == {"guest", "practitioner"}
+    if "/v1/me" in name or name == "auth:refresh":
+        assert {row.cell(role).scope for role in row.who} == {"self"}
+    for role in ("guest", "practitioner"):
+        far = {"none", "self", "party", "host"}
+        assert row.cell(role).scope in (far | {"any"} if name in FOR_ALL else far)
+    # Nobody of the staff reviews, and no admin reads or decides, a case of their own or without a reason.
+    assert row.moderator.scope != "any" or name in FOR_ALL
+    if row.admin.scope == "case":
+        assert row.admin.why or name.endswith("/refunds/{id}/approve")
+
+
+def test_the_rows_of_the_design() -> None:
+    """Which role reaches how far in what the design names."""
+    who = {
+        name: tuple(TABLE[name].cell(role).scope for role in ROLES)
+        for name in (
+            "chat:send", "practitioner:online", "session:end", "moderation:act", "moderation:observe",
+            "safety:report", "GET /v1/moderation/flags/{id}", "GET /v1/moderation/evidence/{id}",
+            "GET /v1/sessions/{id}/receipt", "GET /v1/me/earnings", "POST /v1/admin/refunds/{id}/approve",
+            "GET /v1/me/access", "PUT /v1/admin/people/{id}/role",
+        )
+    }  # fmt: skip
+    assert who == {
+        "chat:send": ("party", "party", "none", "none"),
+        "practitioner:online": ("none", "self", "none", "none"),
+        "session:end": ("party", "host", "none", "none"),
+        "moderation:act": ("none", "none", "case", "none"),
+        "moderation:observe": ("none", "none", "case", "none"),
+        "safety:report": ("party", "party", "none", "none"),
+        "GET /v1/moderation/flags/{id}": ("none", "none", "case", "case"),
+        "GET /v1/moderation/evidence/{id}": ("none", "none", "case", "case"),
+        "GET /v1/sessions/{id}/receipt": ("party", "party", "party", "party"),
+        "GET /v1/me/earnings": ("none", "self", "none", "none"),
+        "POST /v1/admin/refunds/{id}/approve": ("none", "none", "none", "case"),
+        "GET /v1/me/access": ("self", "self", "self", "self"),
+        "PUT /v1/admin/people/{id}/role": ("none", "none", "none", "case"),
+    }
+    assert set(SECOND_FACTOR) == STAFF
+
+
 # No role set elsewhere.
 
 

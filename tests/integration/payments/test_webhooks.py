@@ -60,6 +60,14 @@ async def test_a_call_is_kept_once_and_without_what_it_says_of_people(desk: Desk
     assert "gus@example.com" not in str(dict(row))
 
 
+@pytest.mark.parametrize("kind", ["customer.deleted", "payment_method.detached"])
+async def test_an_event_about_a_person_or_a_card_names_neither(desk: Desk, kind: str) -> None:
+    raw = json.dumps(event(type=kind, data={"object": {"id": "named_1"}})).encode()
+    assert await call(desk, raw) == 200
+    [row] = await desk.owner.fetch("select * from webhook_inbox")
+    assert "named_1" not in str(dict(row))
+
+
 @pytest.mark.parametrize("skew_s", [-301, 302])
 async def test_a_call_signed_at_another_time_is_refused(desk: Desk, skew_s: int) -> None:
     assert await call(desk, json.dumps(event()).encode(), skew_s=skew_s) == 400
