@@ -12,7 +12,21 @@ from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import (
+    admin,
+    analytics,
+    applications,
+    avatars,
+    consents,
+    money,
+    payouts,
+    people,
+    policies,
+    practice,
+    profile,
+    sessions,
+    sign_in,
+)
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
@@ -59,6 +73,8 @@ def make_app(
         app.add_routes(routes.routes())
     app.add_routes(sessions.routes(hub))
     app.add_routes(people.routes(hub))
+    for topic in (profile, avatars, practice, consents, policies, applications, analytics):
+        app.add_routes(topic.routes(hub))
     app.add_routes(money.routes(hub))
     app.add_routes(payouts.routes(hub))
     app.add_routes(admin.routes(hub))

@@ -8,7 +8,7 @@ from redis.exceptions import RedisError
 
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
-from hub.outbound import DirectoryChanged
+from hub.outbound import DirectoryChanged, DirectoryDetails
 from rooms.ids import ConnectionId, UserId
 from store.redis.directory import Directory, changed
 from store.redis.people import People
@@ -68,6 +68,9 @@ class Watchers:
 
     def hear(self, message: bytes) -> None:
         """The directory changed."""
-        user_id, status = changed(message)
-        body = msgspec.json.encode(DirectoryChanged(user_id, status))
+        user_id, status, details = changed(message)
+        told = DirectoryDetails() if details is None else msgspec.json.decode(details, type=DirectoryDetails)
+        body = msgspec.json.encode(
+            DirectoryChanged(id=user_id, status=status, **msgspec.structs.asdict(told))
+        )
         deliver(frame("directory:changed", body), self._watching.values())

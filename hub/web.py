@@ -37,6 +37,7 @@ from hub.lifespan import Stores
 from hub.live import Live
 from hub.losses import Losses
 from hub.metrics import Counted, Metrics
+from hub.policy import Heeding, Policy
 from hub.presence import Presence
 from hub.reconcile import Reconcile
 from hub.recovery import Recovery
@@ -49,6 +50,7 @@ from rooms.errors import InDoubt, RoomError
 from rooms.ids import HubId, SessionId, UserId
 from store.postgres import sessions
 from store.redis import keys
+from store.redis.announcements import Announcements
 from store.redis.bus import Bus
 from store.redis.chat import Chat
 from store.redis.clock import StoreClock
@@ -117,6 +119,13 @@ class WebProcess:
         )
         self.identity = Identity(tokens, Revocations(stores.redis))
         self.hub = self._hub()
+        self.policy = Policy(
+            stores.pool,
+            sockets=self._everybody,
+            sockets_of=self._sockets_of,
+            spawn=self.tasks.spawn,
+            now_ms=wall_clock.now_ms,
+        )
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
         self.arrivals = Arrivals(self.hub, self.bus)
         self.admission = Admission(stores.pool, now_ms=wall_clock.now_ms)
@@ -126,9 +135,9 @@ class WebProcess:
         )
         self.sockets = Sockets(
             tokens=self.identity,
-            dispatch=Counted(dispatch, self.metrics),
-            opened=self.arrivals.opened,
-            gone=self.arrivals.gone,
+            dispatch=Heeding(Counted(dispatch, self.metrics), self.policy),
+            opened=self._opened,
+            gone=self._gone,
             now_ms=wall_clock.now_ms,
             monotonic=time.monotonic,
             origins=settings.origins,
@@ -204,7 +213,19 @@ class WebProcess:
             epoch=self._epoch,
             sockets_of=self._sockets_of,
             spawn=self.tasks.spawn,
+            announce=Announcements(self.stores.redis).announce,
         )
+
+    def _everybody(self) -> Collection[Connection]:
+        return self.sockets.connections.values()
+
+    def _opened(self, connection: Connection) -> None:
+        self.arrivals.opened(connection)
+        self.policy.opened(connection)
+
+    def _gone(self, connection: Connection, reason: str) -> None:
+        self.arrivals.gone(connection, reason)
+        self.policy.gone(connection)
 
     # Start and stop.
 
@@ -213,6 +234,8 @@ class WebProcess:
         await self.losses.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
+        await self.policy.start()
+        await self.bus.subscribe(keys.POLICY, self.policy.hear)
         await self.heartbeat.run_once()
         settings, every = self.settings, self.tasks.every
         every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
@@ -289,6 +312,7 @@ class WebProcess:
 
     def _bus_restored(self) -> None:
         log.warning("bus.restored")
+        self.policy.hear()
         self.tasks.spawn("bus.reconcile", self._reconcile)
 
     async def _reconcile(self) -> None:

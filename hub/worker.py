@@ -11,6 +11,8 @@ import uuid_utils
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
 from hub import lifespan, wall_clock
+from hub.correcting import Peers
+from hub.counting import forget_marks
 from hub.funding import Funding
 from hub.further_holds import FurtherHolds
 from hub.lifespan import Stores
@@ -20,6 +22,7 @@ from hub.tasks import Tasks
 from hub.tell import tell
 from hub.workers.accounts import Accounts, take_offline
 from hub.workers.cards import Cards
+from hub.workers.corrections import Corrections
 from hub.workers.disputes import Disputes
 from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
@@ -55,6 +58,8 @@ UNRECORDED_S = 30.0
 UNPAID_S = 30.0
 REAPER_S = 60.0
 RECONCILE_S = 300.0
+CORRECTIONS_S = 1.0
+MARKS_S = 3_600.0
 
 
 class WorkerProcess:
@@ -96,6 +101,13 @@ class WorkerProcess:
             stores.pool,
             gateway,
             offline=partial(take_offline, people, directory),
+            now_ms=wall_clock.now_ms,
+        )
+        self.corrections = Corrections(
+            stores.pool,
+            gateway,
+            Peers(stores.pool, self.live, people, directory),
+            environment=settings.environment,
             now_ms=wall_clock.now_ms,
         )
         disputes = Disputes(stores.pool, gateway, environment=settings.environment, now_ms=wall_clock.now_ms)
@@ -149,6 +161,8 @@ class WorkerProcess:
         every(STANDINGS_S, "standings", self.standings.run_once)
         every(UNRECORDED_S, "unrecorded", self.unrecorded.run_once)
         every(STANDINGS_S, "recovery", self.recovery.ensure)
+        every(MARKS_S, "marks", self._forget_marks)
+        every(CORRECTIONS_S, "corrections", self.corrections.run_once)
         every(UNPAID_S, "unpaid", self.unpaid.run_once)
         every(REAPER_S, "reaper", self.reaper.run_once)
         every(0, "reconciler", self._compare)
@@ -162,6 +176,9 @@ class WorkerProcess:
 
     async def _is_there(self, session_id: SessionId) -> bool:
         return await self.live.rooms.load(session_id) is not None
+
+    async def _forget_marks(self) -> None:
+        await forget_marks(self.stores.keyring, wall_clock.now_ms())
 
     async def _compare(self) -> None:
         """Not at the start: what was going on when a worker died is first gone on with."""

@@ -2,7 +2,7 @@
 
 from hub import wire
 from hub.edge.dispatch import Event
-from hub.events import auth, chat, directory, media, room, session
+from hub.events import analytics, auth, chat, directory, media, room, session
 from hub.hub import Hub
 from rooms.ids import Role
 
@@ -30,5 +30,6 @@ HANDLERS: dict[str, Event[Hub]] = {
     "chat:read": Event(wire.ReadMark, wire.Done, PARTY, chat.read),
     "media:refresh": Event(wire.OfSession, wire.MediaReply, PARTY, media.refresh),
     "media:signal": Event(wire.SignalPeer, wire.Done, PARTY, media.signal),
+    "analytics:event": Event(wire.CountEvent, wire.Done, ALL, analytics.event),
     "auth:refresh": Event(wire.RefreshToken, wire.Refreshed, ALL, auth.refresh),
 }

@@ -1,6 +1,6 @@
 """The contract as documents, generated from the tables that the hub runs by: OpenAPI and AsyncAPI."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -11,10 +11,25 @@ from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import admin, money, payouts, people, sessions, sign_in
+from hub.routes import (
+    admin,
+    analytics,
+    applications,
+    avatars,
+    consents,
+    money,
+    payouts,
+    people,
+    policies,
+    practice,
+    profile,
+    sessions,
+    sign_in,
+)
 from hub.routes.answer import Route
 
 VERSION = "1"
+BYTES = {"type": "string", "format": "binary"}
 REF = "#/components/schemas/{name}"
 
 FROM_HUB: dict[str, type[msgspec.Struct]] = {
@@ -28,6 +43,7 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "meter:update": wire.Meter,
     "meter:warning": outbound.MeterWarning,
     "notice": outbound.Notice,
+    "policy:updated": outbound.PolicyUpdated,
     "media:signal": outbound.PeerSignal,
     "auth:expiring": wire.Refreshed,
     "hub:draining": outbound.Draining,
@@ -55,7 +71,8 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        topics = (people, sessions, sign_in, money, payouts, admin)
+        own = (people, profile, avatars, practice, consents, policies)
+        topics = (*own, sessions, sign_in, money, payouts, admin, applications, analytics)
         self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
@@ -86,12 +103,14 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
             "summary": _summary(route.handle),
             "parameters": _parameters(route.path),
             "responses": {
-                "200": {"description": "Done", **_content(schemas[route.reply])},
+                "200": {"description": "Done", **_content(_answer(route, schemas), route.gives)},
                 **{str(status): refusal for status in sorted({*HTTP_STATUS.values()})},
             },
         }
         if route.body is not None:
             operation["requestBody"] = {"required": True, **_content(schemas[route.body])}
+        if route.takes:
+            operation["requestBody"] = {"required": True, **_content(BYTES, *route.takes)}
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -136,8 +155,12 @@ def asyncapi(handlers: dict[str, Event[Hub]]) -> dict[str, Any]:
     }
 
 
-def _content(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _answer(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    return schemas[route.reply] if route.gives == "application/json" else BYTES
+
+
+def _content(schema: dict[str, Any], *media_types: str) -> dict[str, Any]:
+    return {"content": {kind: {"schema": schema} for kind in media_types or ("application/json",)}}
 
 
 def _operation(action: str, message: str) -> dict[str, Any]:
@@ -155,7 +178,8 @@ def _summary(handle: object) -> str:
 
 def _parameters(path: str) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    schemas = [{"type": "string", **({"format": "uuid"} if name.endswith("id") else {})} for name in names]
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
-        for name in names
+        {"name": name, "in": "path", "required": True, "schema": schema}
+        for name, schema in zip(names, schemas, strict=True)
     ]

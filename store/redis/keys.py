@@ -16,6 +16,9 @@ EPOCH = "epoch:{hubs}"
 DIRECTORY = "directory:{directory}"
 """Hash: practitioner -> msgpack (n, status). Also the channel that tells changes."""
 
+POLICY = "policy:{hubs}"
+"""Channel: a version of the privacy policy was published."""
+
 
 def bucket(session_id: SessionId) -> str:
     """The bucket of a room. The last digits of a UUID v7 are random, so rooms spread evenly."""
