@@ -8,9 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import uvloop
 
-from bench import settlement
+from bench import rules, settlement
 
-BENCHMARKS: dict[str, Callable[[Sequence[str]], Awaitable[None]]] = {"settlement": settlement.run}
+BENCHMARKS: dict[str, Callable[[Sequence[str]], Awaitable[None]]] = {
+    "rules": rules.run,
+    "settlement": settlement.run,
+}
 
 
 async def _run(names: Sequence[str], options: Sequence[str]) -> None:

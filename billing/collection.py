@@ -128,6 +128,24 @@ def transfers(
     ]
 
 
+def promotions(
+    room: Room, guest: Participant, amount_minor: int, destination: str | None, delay_ms: int
+) -> list[Wanted]:
+    """What the platform pays for free time. Without a destination it is wanted once there is one."""
+    if amount_minor == 0 or destination is None:
+        return []
+    return [
+        requests.promotion(
+            room.id,
+            guest.no,
+            amount_minor=amount_minor,
+            currency=room.terms.currency,
+            destination=destination,
+            at_ms=room.clock_ms + delay_ms,
+        )
+    ]
+
+
 def _held_state(operation: Operation, outcome: Outcome | None) -> HeldState:
     if operation.state not in (State.SUCCEEDED, State.FAILED) or outcome is None:
         return "unknown"

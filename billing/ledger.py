@@ -24,6 +24,10 @@ class Account(StrEnum):
     """Asset: what practitioners have to give back and could not be reversed."""
     DISPUTED_FUNDS = "disputed_funds"
     """Asset: what banks took back until a dispute is decided."""
+    PLATFORM_PROMOTIONS = "platform_promotions"
+    """Expense: what the platform pays practitioners for guests' free time."""
+    STRIPE_FEES = "stripe_fees"
+    """Expense: what Stripe keeps for itself."""
 
 
 class Entry(Struct, frozen=True):
@@ -44,6 +48,13 @@ def earned(total_minor: int, fee_minor: int, currency: str) -> Entries:
         (Account.GUEST_RECEIVABLE, total_minor),
         (Account.PRACTITIONER_PAYABLE, fee_minor - total_minor),
         (Account.PLATFORM_FEE, -fee_minor),
+    )
+
+
+def promoted(amount_minor: int, currency: str) -> Entries:
+    """Free time that was used: the practitioner has earned it, and the platform bears it."""
+    return _zero_sum(
+        currency, (Account.PLATFORM_PROMOTIONS, amount_minor), (Account.PRACTITIONER_PAYABLE, -amount_minor)
     )
 
 
@@ -73,6 +84,12 @@ def refunded(amount_minor: int, practitioner_minor: int, currency: str) -> Entri
     return _zero_sum(
         currency, (Account.STRIPE_CLEARING, -amount_minor), *_unearned(amount_minor, practitioner_minor)
     )
+
+
+def refund_failed(amount_minor: int, practitioner_minor: int, currency: str) -> Entries:
+    """A refund that failed after it was made: the money is back, and all is as if it had never been."""
+    made = refunded(amount_minor, practitioner_minor, currency)
+    return tuple(Entry(side.account, -side.amount_minor, currency) for side in made)
 
 
 def returned(amount_minor: int, currency: str) -> Entries:
@@ -115,6 +132,11 @@ def dispute_lost(amount_minor: int, practitioner_minor: int, currency: str) -> E
     return _zero_sum(
         currency, (Account.DISPUTED_FUNDS, -amount_minor), *_unearned(amount_minor, practitioner_minor)
     )
+
+
+def fee(amount_minor: int, currency: str) -> Entries:
+    """What Stripe kept of a movement for itself; negative when it gave some back."""
+    return _zero_sum(currency, (Account.STRIPE_FEES, amount_minor), (Account.STRIPE_CLEARING, -amount_minor))
 
 
 def _unearned(amount_minor: int, practitioner_minor: int) -> tuple[tuple[Account, int], ...]:

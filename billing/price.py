@@ -22,14 +22,19 @@ def amount_minor(terms: Terms, billed_ms: int) -> int:
     Free time comes first. A flat price is due once paid time has begun. Amounts too small to charge are
     returned as they are: settlement waives them. Raises UnknownCurrency.
     """
-    used_ms = paid_ms(terms, billed_ms)
+    return min(time_minor(terms, paid_ms(terms, billed_ms)), money.down(terms.cap_minor, terms.currency))
+
+
+def time_minor(terms: Terms, used_ms: int) -> int:
+    """What this much paid time is worth at the agreed rate, in minor units, whatever the guest's cap is.
+
+    A flat price is worth the same however long it lasts. Raises UnknownCurrency.
+    """
     if terms.kind == "free" or used_ms == 0:
         return 0
-    cap_minor = money.down(terms.cap_minor, terms.currency)
     if terms.kind == "flat":
-        return cap_minor
-    due_minor = money.rounded(terms.rate_minor_per_minute * used_ms, MINUTE_MS, terms.currency)
-    return min(due_minor, cap_minor)
+        return money.down(terms.cap_minor, terms.currency)
+    return money.rounded(terms.rate_minor_per_minute * used_ms, MINUTE_MS, terms.currency)
 
 
 def least_minor(terms: Terms) -> int:

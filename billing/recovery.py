@@ -8,6 +8,7 @@ from typing import Final, assert_never
 
 from msgspec import Struct, structs
 
+from billing import requests
 from billing.payment import (
     INTENTS,
     Facts,
@@ -28,7 +29,15 @@ RETRY_MAX_MS: Final = 600_000
 ATTEMPTS_MAX: Final = 8
 """After this many definitive failures a person decides."""
 ATTEMPT_DELAY_MS: Final = 3_600_000
+ATTEMPT_DELAY_MAX_MS: Final = 86_400_000
+"""The longest wait of what is asked for until it goes: what the platform's balance does not cover yet."""
 
+BALANCE_INSUFFICIENT: Final = "balance_insufficient"
+"""Stripe's code for a transfer that the platform's balance does not cover."""
+NOT_NEEDED: Final = "not_needed"
+"""The code of evidence that nobody looks at any more: the bank had decided before it went out."""
+DISPUTE_DECIDED: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
+"""With these a bank has decided about a dispute, and takes no evidence."""
 NO_EFFECT: Final = "no_effect"
 """The code of an attempt that was looked up and had changed nothing at Stripe."""
 
@@ -144,13 +153,23 @@ def follow_up(operation: Operation, *, now_ms: int) -> Wanted | None:
     """The next attempt after a definitive failure, under a new key, or None when a person decides.
 
     What had no effect is wanted again at once; a refused transfer later, when money or account may be ready.
+    Money that the platform's balance has not got yet is asked for as often as it takes.
     """
     outcome = operation.outcome
-    if operation.state is not State.FAILED or outcome is None or operation.attempt >= ATTEMPTS_MAX:
+    if operation.state is not State.FAILED or outcome is None:
         return None
     no_effect = outcome.code == NO_EFFECT
+    # A promotion may have waited for the balance many times: that a later attempt got lost ends nothing.
+    endless = waits_for_balance(operation) or (no_effect and requests.is_promotion(operation))
+    if operation.attempt >= ATTEMPTS_MAX and not endless:
+        return None
     if outcome == NOT_CAPTURED.outcome or not (no_effect or operation.kind is Kind.TRANSFER):
         return None
+    return next_attempt(operation, at_ms=now_ms if no_effect else now_ms + _attempt_delay_ms(operation))
+
+
+def next_attempt(operation: Operation, *, at_ms: int) -> Wanted:
+    """The same once more, under a new key."""
     attempt = operation.attempt + 1
     name = operation_name(operation.participant_no, operation.kind, operation.ordinal, attempt)
     return Wanted(
@@ -159,9 +178,27 @@ def follow_up(operation: Operation, *, now_ms: int) -> Wanted | None:
         operation.amount_minor,
         operation.currency,
         _renamed(operation.params, name),
-        now_ms if no_effect else now_ms + ATTEMPT_DELAY_MS * 2**operation.attempt,
+        at_ms,
         attempt,
     )
+
+
+def waits_for_balance(operation: Operation) -> bool:
+    """Whether Stripe refused a transfer because the platform's own balance does not cover it now."""
+    outcome = operation.outcome
+    return (
+        requests.is_promotion(operation)
+        and operation.state is State.FAILED
+        and outcome is not None
+        and outcome.code == BALANCE_INSUFFICIENT
+    )
+
+
+def _attempt_delay_ms(operation: Operation) -> int:
+    """Twice as long each time; what has no last attempt waits a day at most."""
+    if waits_for_balance(operation):
+        return min(ATTEMPT_DELAY_MS << min(operation.attempt - 1, ATTEMPTS_MAX), ATTEMPT_DELAY_MAX_MS)
+    return ATTEMPT_DELAY_MS << operation.attempt
 
 
 def concern(operation: Operation) -> str | None:
@@ -172,6 +209,8 @@ def concern(operation: Operation) -> str | None:
     outcome = operation.outcome
     if operation.kind in (Kind.HOLD, Kind.TIP) or outcome is None or outcome == NOT_CAPTURED.outcome:
         # Of money that did not come in, the capture or charge has told already.
+        return None
+    if outcome.code == NOT_NEEDED:
         return None
     if operation.kind is Kind.REVERSAL and operation.state is State.FAILED:
         # What a practitioner's account no longer holds becomes a debt, by rule.
@@ -227,6 +266,8 @@ def _refund(facts: Facts) -> Step:
 def _evidence(facts: Facts, refused: str | None) -> Step:
     if facts.status == "submitted":
         return Step(State.SUCCEEDED, Outcome("submitted"), facts.id)
+    if facts.status in DISPUTE_DECIDED:
+        return Step(State.FAILED, Outcome("refused", code=NOT_NEEDED), facts.id)
     return Step(State.FAILED, Outcome("refused", code=refused or NO_EFFECT), facts.id)
 
 

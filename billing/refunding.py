@@ -12,7 +12,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from billing import money
-from billing.payment import COLLECTS, TERMINAL, Kind, Operation, State
+from billing.payment import COLLECTS, Kind, Operation, State
 from billing.recovery import NO_EFFECT
 
 REPLACED: Final = "replaced"
@@ -28,14 +28,23 @@ class TooMuch(ValueError):
 class Deduction(Struct, frozen=True):
     """What is deducted from one charge: from the guest's payment, and from the practitioner's part of it.
 
-    `netting` keeps earnings against a debt, and gives the guest nothing.
+    `netting` keeps earnings against a debt, and gives the guest nothing. Without a `charge` it keeps what the
+    platform pays for free time. `debt` is what was kept so and went back to the guest later: it is owed once
+    more, since no transfer has it.
     """
 
     ordinal: int
-    kind: Literal["refund", "dispute", "netting"]
-    charge: str
+    kind: Literal["refund", "dispute", "netting", "debt"]
+    charge: str | None
     amount_minor: int
     practitioner_minor: int
+
+
+class Sent(Struct, frozen=True):
+    """A transfer that went out, and what of it is not reversed, on its way back, or a debt."""
+
+    transfer: str
+    left_minor: int
 
 
 class Paid(Struct, frozen=True):
@@ -43,7 +52,7 @@ class Paid(Struct, frozen=True):
 
     `returned_minor` counts every deduction not refused, `settled_minor` what those that are done took
     of the practitioner's part. `arrived_minor` was transferred, less what was reversed, is on its way back,
-    or became a debt.
+    or became a debt. `sent` are the transfers that went out, `last` is the latest one that was wanted.
     """
 
     kind: Kind
@@ -55,13 +64,41 @@ class Paid(Struct, frozen=True):
     returned_minor: int
     settled_minor: int
     arrived_minor: int
-    transfer: str | None
-    under_way: bool
+    sent: tuple[Sent, ...] = ()
+    last: Operation | None = None
 
     @property
     def due_minor(self) -> int:
         """What is to be transferred still; negative for what has to come back."""
         return self.earned_minor - self.settled_minor - self.arrived_minor
+
+    @property
+    def back(self) -> list[Sent]:
+        """What has to come back of which transfer, the latest first."""
+        wanted: list[Sent] = []
+        left_minor = -self.due_minor
+        for one in reversed(self.sent):
+            here_minor = min(left_minor, one.left_minor)
+            if here_minor > 0:
+                wanted.append(Sent(one.transfer, here_minor))
+                left_minor -= here_minor
+        return wanted
+
+    @property
+    def owed_minor(self) -> int:
+        """What has to come back and is in no transfer, because it was kept against a debt."""
+        return max(0, -self.due_minor - sum(one.left_minor for one in self.back))
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a transfer of what is due is to be wanted beside those that were: none is under way, which
+        would be decided anew when it begins, and none was refused, which is for a person to decide.
+        """
+        last = self.last
+        if self.due_minor <= 0 or last is None:
+            return False
+        ended_unsent = last.outcome is not None and last.outcome.code == NOT_DUE
+        return last.state is State.SUCCEEDED or (last.state is State.FAILED and ended_unsent)
 
 
 class Part(Struct, frozen=True):
@@ -160,13 +197,13 @@ def _earned(ours: Sequence[Operation], collected: Sequence[Operation], earned_mi
 
 
 def _transfers(ours: Sequence[Operation], charge: str | None) -> list[Operation]:
-    """The attempts to transfer a charge's part, the first one first."""
+    """Every transfer of a charge's part that was wanted, the first one first."""
     found = [
         one
         for one in ours
         if one.kind is Kind.TRANSFER and one.params.body.get("source_transaction") == charge
     ]
-    return sorted(found, key=lambda one: one.attempt)
+    return sorted(found, key=lambda one: (one.ordinal, one.attempt))
 
 
 def _refused(ours: Sequence[Operation]) -> set[int]:
@@ -195,12 +232,7 @@ def _paid(
     done = {one.ordinal for one in ours if one.kind is Kind.REFUND and one.state is State.SUCCEEDED}
     settled = [one for one in counted if one.kind != "refund" or one.ordinal in done]
     transfers = _transfers(ours, charge)
-    sent = [one for one in transfers if one.state is State.SUCCEEDED]
-    back_minor = sum(
-        one.amount_minor
-        for one in ours
-        if one.kind is Kind.REVERSAL and one.params.target in {s.stripe_id for s in sent} and _counts(one)
-    )
+    sent = [_sent(one, ours) for one in transfers if one.state is State.SUCCEEDED]
     return Paid(
         kind=collect.kind,
         intent=collect.stripe_id or "",
@@ -209,11 +241,23 @@ def _paid(
         amount_minor=outcome.amount_minor,
         earned_minor=earned_minor,
         returned_minor=sum(one.amount_minor for one in counted),
-        settled_minor=sum(one.practitioner_minor for one in settled),
-        arrived_minor=sum(one.outcome.amount_minor for one in sent if one.outcome is not None) - back_minor,
-        transfer=sent[-1].stripe_id if sent else None,
-        under_way=any(one.state not in TERMINAL and one.first_sent_at_ms is not None for one in transfers),
+        settled_minor=sum(
+            -one.practitioner_minor if one.kind == "debt" else one.practitioner_minor for one in settled
+        ),
+        arrived_minor=sum(one.left_minor for one in sent),
+        sent=tuple(sent),
+        last=max(transfers, key=lambda one: one.id, default=None),
     )
+
+
+def _sent(transfer: Operation, ours: Sequence[Operation]) -> Sent:
+    arrived_minor = transfer.outcome.amount_minor if transfer.outcome is not None else 0
+    back_minor = sum(
+        one.amount_minor
+        for one in ours
+        if one.kind is Kind.REVERSAL and one.params.target == transfer.stripe_id and _counts(one)
+    )
+    return Sent(transfer.stripe_id or "", arrived_minor - back_minor)
 
 
 def _counts(reversal: Operation) -> bool:

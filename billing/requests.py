@@ -12,6 +12,12 @@ from rooms.ids import SessionId
 LATER: Final = {Kind.CHARGE: 1_000, Kind.TIP: 2_000}
 """Added to an ordinal for the transfer of what came in by a charge or tip: it is wanted only then."""
 LATER_FROM: Final = min(LATER.values())
+PROMOTION: Final = 3_001
+"""The ordinal of the transfer that pays for a guest's free time. It waits for no charge."""
+
+AGAIN: Final = 10_000
+"""Added to a transfer's ordinal for the next one of the same charge: a refund failed after it was made, so
+that what had come back of the practitioner's part is due once more."""
 
 
 def hold(
@@ -121,6 +127,34 @@ def transfer(
         "metadata": _metadata(session_id, participant_no, Kind.TRANSFER, ordinal),
     }
     return Wanted(Kind.TRANSFER, ordinal, amount_minor, currency, Request(body), at_ms)
+
+
+def promotion(
+    session_id: SessionId,
+    participant_no: int,
+    *,
+    amount_minor: int,
+    currency: str,
+    destination: str,
+    at_ms: int,
+) -> Wanted:
+    """Pay for a guest's free time from the platform's own balance.
+
+    Without `source_transaction`, as no charge is behind it. While the balance is short, Stripe refuses it.
+    """
+    body: dict[str, object] = {
+        "amount": amount_minor,
+        "currency": currency,
+        "destination": destination,
+        "transfer_group": group(session_id),
+        "metadata": _metadata(session_id, participant_no, Kind.TRANSFER, PROMOTION),
+    }
+    return Wanted(Kind.TRANSFER, PROMOTION, amount_minor, currency, Request(body), at_ms)
+
+
+def is_promotion(operation: Operation) -> bool:
+    """Whether an operation pays for free time: the one transfer that no charge is the source of."""
+    return operation.kind is Kind.TRANSFER and operation.ordinal == PROMOTION
 
 
 def transfer_of(collected: Operation) -> Wanted | None:

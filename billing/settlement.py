@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from billing import collection, ledger, money, price, who_pays
+from billing import collection, ledger, money, price, promotion, who_pays
 from billing.collection import Held, held
 from billing.ledger import Entry
 from billing.payment import Wanted
@@ -31,7 +31,8 @@ class Settlement(Struct, frozen=True):
 
     `billed_ms` is before free time, of which `free_ms` was used. `subtotal_minor` is the price of the time;
     `total_minor` is what is charged, and the sum of the captures. `fee_minor` and `practitioner_minor` are
-    its two parts. `waived` says why a price is not charged.
+    its two parts. `promotion_minor` is what the platform pays the practitioner for the free time, whatever
+    becomes of the price. `waived` says why a price is not charged.
     """
 
     session_id: SessionId
@@ -45,6 +46,7 @@ class Settlement(Struct, frozen=True):
     fee_minor: int
     practitioner_minor: int
     total_minor: int
+    promotion_minor: int
     currency: str
     waived: Waived | None
     ledger: tuple[Entry, ...]
@@ -71,7 +73,9 @@ def settle(
         raise ValueError(f"A session that is {room.state} is not settled.")
     intervals = meter.intervals(room, guest, room.ended_at_ms)
     billed_ms = total_ms(intervals)
+    free_ms = _free_ms(room, billed_ms)
     subtotal_minor = price.amount_minor(room.terms, billed_ms)
+    promotion_minor = promotion.promotion_minor(room.terms, billed_ms, free_ms)
     usable = _usable(guest, held)
     parts, waived = _charges(room, subtotal_minor, usable)
     total_minor = sum(parts)
@@ -83,6 +87,7 @@ def settle(
         *collection.charges_anew(room, guest, captured, shares),
         *collection.cancels(room, held, kept={hold.ordinal for hold, _ in captured}),
         *collection.transfers(room, guest, captured, shares),
+        *collection.promotions(room, guest, promotion_minor, destination, transfer_delay_ms),
     )
     return Settlement(
         session_id=room.id,
@@ -90,12 +95,13 @@ def settle(
         user_id=guest.user_id,
         intervals=intervals,
         billed_ms=billed_ms,
-        free_ms=_free_ms(room, billed_ms),
+        free_ms=free_ms,
         rate_minor_per_minute=room.terms.rate_minor_per_minute,
         subtotal_minor=subtotal_minor,
         fee_minor=fee_minor,
         practitioner_minor=total_minor - fee_minor,
         total_minor=total_minor,
+        promotion_minor=promotion_minor,
         currency=room.terms.currency,
         waived=waived,
         ledger=ledger.earned(total_minor, fee_minor, room.terms.currency),

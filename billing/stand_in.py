@@ -1,13 +1,23 @@
 """What stands in for a hold that is gone: Stripe let it expire, or it was cancelled there.
 
-The guest has had the time, so the frozen amount is taken from the saved card without asking again. When that
-fails, what is owed stays on the ledger, and a person looks at it.
+The guest has had the time, so the frozen amount is taken from the saved card without asking again. A card
+that says no is asked again after one, three and seven more days, and another card as soon as the guest saves
+it. What no card pays stays on the ledger as owed, and a person looks at it.
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from billing import requests
 from billing.payment import Kind, Operation, Share, State, Wanted
+from billing.recovery import NO_EFFECT
+from billing.refunding import REPLACED
+
+DAY_MS: Final = 86_400_000
+AGAIN_AFTER_MS: Final = (DAY_MS, 3 * DAY_MS, 7 * DAY_MS)
+"""How long after each no the same card is asked again; after the last one it is not."""
+ATTEMPTS_MAX: Final = 40
+"""However many cards a guest saves, after this many attempts a person decides."""
 
 
 def is_gone(capture: Operation) -> bool:
@@ -41,6 +51,52 @@ def charge(capture: Operation, known: Iterable[Operation], *, now_ms: int) -> Wa
         payment_method=str(hold.params.body["payment_method"]),
         share=_share(_latest(own, Kind.TRANSFER, capture.ordinal)),
         at_ms=now_ms,
+    )
+
+
+def again(
+    declined: Operation, known: Iterable[Operation], *, customer: str, payment_method: str, now_ms: int
+) -> Wanted | None:
+    """The next attempt after a card said no, with the card that the guest has now; None when there is none.
+
+    Another card is charged at once, the same one by the schedule. `known` are the operations of the session.
+    """
+    if declined.attempt >= ATTEMPTS_MAX:
+        return None
+    at_ms = now_ms
+    if payment_method == declined.params.body["payment_method"]:
+        refusals = sum(_refused(one, declined, payment_method) for one in known)
+        if refusals > len(AGAIN_AFTER_MS):
+            return None
+        at_ms += AGAIN_AFTER_MS[max(refusals, 1) - 1]
+    return with_card(declined, customer=customer, payment_method=payment_method, at_ms=at_ms)
+
+
+def with_card(declined: Operation, *, customer: str, payment_method: str, at_ms: int) -> Wanted:
+    """The next attempt at a charge, with this card."""
+    return requests.charge(
+        declined.session_id,
+        declined.participant_no,
+        ordinal=declined.ordinal,
+        amount_minor=declined.amount_minor,
+        currency=declined.currency,
+        customer=customer,
+        payment_method=payment_method,
+        share=declined.params.share,
+        at_ms=at_ms,
+        attempt=declined.attempt + 1,
+    )
+
+
+def _refused(one: Operation, declined: Operation, payment_method: str) -> bool:
+    """Whether this was an attempt at the same charge to which this card said no."""
+    return (
+        (one.kind, one.participant_no, one.ordinal)
+        == (Kind.CHARGE, declined.participant_no, declined.ordinal)
+        and one.params.body["payment_method"] == payment_method
+        and one.state is State.FAILED
+        and one.outcome is not None
+        and one.outcome.code not in (NO_EFFECT, REPLACED)
     )
 
 

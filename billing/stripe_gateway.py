@@ -31,6 +31,10 @@ class StripeUnavailable(Exception):
     """Stripe could not be asked. Nothing was changed by asking."""
 
 
+class TooMany(StripeUnavailable):
+    """A list is longer than what is read of one; a narrower question may be answered."""
+
+
 class _Listed(Protocol):
     @property
     def id(self) -> str: ...
@@ -175,7 +179,7 @@ class StripeGateway:
                 return
             asked["starting_after"] = page.data[-1].id
         # Not having read everything is not the same as having found nothing.
-        raise StripeUnavailable("too many objects to look through")
+        raise TooMany("too many objects to look through")
 
 
 def _target(operation: Operation) -> str:

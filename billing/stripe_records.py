@@ -131,6 +131,18 @@ class Event(Struct, frozen=True):
         return found if isinstance(found, str) else None
 
 
+class _Amount(Struct, frozen=True):
+    amount: int
+    currency: str
+
+
+class Balance(Struct, frozen=True):
+    """What lies on the platform's balance, by currency."""
+
+    available: list[_Amount]
+    pending: list[_Amount]
+
+
 class BalanceTransaction(Struct, frozen=True):
     """A movement on the platform's balance; `amount` is before Stripe's own fee, negative when money left."""
 

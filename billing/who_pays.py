@@ -70,6 +70,7 @@ _CAUSES: Final[dict[str, Cause]] = {
     "line_lost": Cause.ENDED,
     "funding_over": Cause.ENDED,
     "session_limit": Cause.ENDED,
+    "ended_by_moderator": Cause.ENDED,
     "practitioner_fault": Cause.PRACTITIONER_FAULT,
     "practitioner_conduct": Cause.PRACTITIONER_CONDUCT,
     "guest_conduct": Cause.GUEST_CONDUCT,

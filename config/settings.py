@@ -8,10 +8,12 @@ upper-case names of the fields; units are in the names (`_s`, `_ms`, `_bytes`, `
 from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    DirectoryPath,
     Field,
     PositiveInt,
     Secret,
@@ -123,6 +125,18 @@ class Settings(BaseSettings):
     claim_lease_s: Seconds = 120
     observe_s: Seconds = 900
 
+    # Moderation. `rules_dir` holds the rule book of chat, if it is not the hub's own. What counts against a
+    # person halves every so many days; what decisions were made on is kept for `evidence_days`.
+    rules_dir: DirectoryPath | None = None
+    strike_half_life_days: Annotated[int, Field(gt=0, le=3_650)] = 90
+    strikes_to_suggest_suspension: Annotated[int, Field(gt=0, le=1_000)] = 4
+    appeal_days: Annotated[int, Field(gt=0, le=365)] = 30
+    evidence_days: Annotated[int, Field(gt=0, le=3_650)] = 180
+
+    # Audit: how often the chain's head is signed, and after how many entries at the latest.
+    audit_head_s: Seconds = 60
+    audit_head_entries: Annotated[int, Field(gt=0, le=100_000)] = 1_000
+
     # Proof of presence.
     ping_interval_s: Seconds = 5
     ping_timeout_s: Seconds = 5
@@ -137,6 +151,7 @@ class Settings(BaseSettings):
     extend_at_percent: Annotated[int, Field(gt=0, lt=100)] = 80
     transfer_delay_s: Count = 259_200
     refund_two_people_minor: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
+    fraud_rules: str | None = None
 
     # Sizes.
     frame_max_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
@@ -184,6 +199,11 @@ class Settings(BaseSettings):
     def origins(self) -> tuple[str, ...]:
         """The origins whose pages may connect: the page's own, and those allowed beside it."""
         return tuple(dict.fromkeys((self.public_url, *self.allowed_origins)))
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts of those pages, which people may link to in a chat."""
+        return tuple(dict.fromkeys(urlsplit(origin).hostname or "" for origin in self.origins))
 
     @property
     def livemode(self) -> bool:

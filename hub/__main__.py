@@ -1,19 +1,25 @@
-"""`python -m hub web | worker | migrate | check`: the processes of the Procfile, and the money's check."""
+"""`python -m hub …`: the processes of the Procfile (web, worker, migrate), and what is run by hand."""
 
 import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 
 import structlog
 import uvloop
 
 from config.settings import Settings, SettingsError, load
 from hub import check, logs, web, worker
+from hub.money import fraud_backtest, fraud_rules
+from hub.safety import rules
 from store.postgres.migrate import migrate
+from store.privacy.signing import HeadKey
 
 Run = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
+Bind = Callable[[Sequence[str]], Run]
+"""What is run, from what follows the command's name. Raises SystemExit(2) for a bad call."""
 
 log = structlog.get_logger()
 
@@ -24,26 +30,44 @@ async def _migrate(settings: Settings, _stop: asyncio.Event) -> None:
     log.info("migrate.done", applied=applied)
 
 
+async def _audit_key(settings: Settings, _stop: asyncio.Event) -> None:
+    """Print what anybody can verify a signed head of the audit chain with."""
+    key = HeadKey(settings.data_key.get_secret_value())
+    sys.stdout.write(f"ed25519 {key.id} {key.public.hex()}\n")
+
+
 COMMANDS: dict[str, Run] = {
     "web": web.run,
     "worker": worker.run,
     "migrate": _migrate,
     "check": check.run,
+    "audit-key": _audit_key,
 }
+WITH_ARGUMENTS: dict[str, Bind] = {
+    "rules": lambda rest: partial(rules.run, arguments=rest),
+    "fraud": lambda rest: partial(fraud_backtest.run, asked=fraud_backtest.parse(rest)),
+}
+"""Commands that take what follows their name."""
 
 
 def main(arguments: list[str]) -> int:
     """Run one command. 0 when it went well, 1 when it could not go on, 2 for a bad call or bad settings."""
-    if len(arguments) != 1 or arguments[0] not in COMMANDS:
-        sys.stderr.write(f"usage: python -m hub {' | '.join(COMMANDS)}\n")
+    name, rest = "".join(arguments[:1]), arguments[1:]
+    if name == "rules" and rest[:1] == ["check"]:
+        # Whoever edits a book has no settings at hand.
+        return rules.check(rest[1:])
+    run = WITH_ARGUMENTS[name](rest) if name in WITH_ARGUMENTS else COMMANDS.get(name)
+    if run is None or (rest and name in COMMANDS):
+        sys.stderr.write(f"usage: python -m hub {' | '.join([*COMMANDS, *WITH_ARGUMENTS])}\n")
         return 2
     try:
         settings = load(os.environ)
+        fraud_rules.load(settings.fraud_rules)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    logs.configure(arguments[0])
-    return uvloop.run(_until_stopped(COMMANDS[arguments[0]], settings))
+    logs.configure(name)
+    return uvloop.run(_until_stopped(run, settings))
 
 
 async def _until_stopped(run: Run, settings: Settings) -> int:

@@ -7,8 +7,10 @@ import asyncpg
 
 from hub.edge.auth import Principal
 from hub.errors import Refused
+from hub.moderation.suspending import require_welcome
 from rooms.ids import Role, UserId
 from store.postgres import people
+from store.redis.moderation import Moderation
 
 REMEMBERED = 50_000
 
@@ -16,24 +18,26 @@ REMEMBERED = 50_000
 class Admission:
     """Makes a profile at somebody's first connection. `closed` refuses everyone while it is set."""
 
-    def __init__(self, pool: asyncpg.Pool, *, now_ms: Callable[[], int]) -> None:
-        self._pool = pool
-        self._now_ms = now_ms
+    def __init__(self, pool: asyncpg.Pool, moderation: Moderation, *, now_ms: Callable[[], int]) -> None:
+        self.pool = pool
+        self.moderation = moderation
+        self.now_ms = now_ms
         self._known: OrderedDict[UserId, Role] = OrderedDict()
         self.closed: Refused | None = None
 
     async def admit(self, principal: Principal) -> Principal:
-        """The principal, once there is a profile for it. Raises Refused while closed."""
+        """The principal, once there is a profile for it. Raises Refused while closed, or suspended."""
         if self.closed is not None:
             raise self.closed
+        await require_welcome(self, principal.user_id)
         if self._known.get(principal.user_id) != principal.role:
             await people.ensure(
-                self._pool,
+                self.pool,
                 person_id=principal.user_id,
                 role=principal.role,
                 name=principal.name,
                 email=principal.email,
-                now_ms=self._now_ms(),
+                now_ms=self.now_ms(),
             )
             self._known[principal.user_id] = principal.role
             if len(self._known) > REMEMBERED:

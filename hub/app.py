@@ -6,30 +6,17 @@ from functools import partial
 from aiohttp import web
 
 from config.settings import Settings
-from hub import wall_clock
+from hub import callers, wall_clock
 from hub.edge.sockets import Sockets
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
-from hub.routes import (
-    admin,
-    analytics,
-    applications,
-    avatars,
-    consents,
-    money,
-    payouts,
-    people,
-    policies,
-    practice,
-    profile,
-    sessions,
-    sign_in,
-)
+from hub.routes.answer import table
 from hub.routes.documents import Documents
 from hub.routes.operators import Operators
 from hub.routes.page import Page
+from hub.routes.topics import ROUTES
 from hub.routes.webhooks import StripeWebhooks
 from store.redis.command import command
 
@@ -50,7 +37,8 @@ def make_app(
     settings: Settings, stores: Stores, hub: Hub, sockets: Sockets, metrics: Metrics
 ) -> web.Application:
     """Every route of one hub."""
-    app = web.Application(middlewares=[speak_plainly], client_max_size=BODY_MAX)
+    proxies = [str(network) for network in settings.trusted_proxies]
+    app = web.Application(middlewares=[speak_plainly, callers.remembering(proxies)], client_max_size=BODY_MAX)
     app.on_response_prepare.append(_add_headers)
     sockets.attach(app)
     checks: dict[str, Callable[[], Awaitable[object]]] = {
@@ -71,14 +59,7 @@ def make_app(
     )
     for routes in (operators, stripe, Page(), Documents()):
         app.add_routes(routes.routes())
-    app.add_routes(sessions.routes(hub))
-    app.add_routes(people.routes(hub))
-    for topic in (profile, avatars, practice, consents, policies, applications, analytics):
-        app.add_routes(topic.routes(hub))
-    app.add_routes(money.routes(hub))
-    app.add_routes(payouts.routes(hub))
-    app.add_routes(admin.routes(hub))
-    app.add_routes(sign_in.routes(hub))
+    app.add_routes(table(hub, ROUTES))
     return app
 
 

@@ -10,11 +10,15 @@ from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
 from hub.hub import Hub
+from hub.moderation import observing, suspending
+from hub.safety import notices
+from hub.safety.block_cache import BLOCKS
 from hub.tell import offer
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State
 from store.redis import keys
 from store.redis.bus import Bus
+from store.redis.moderation import SUSPENDED
 
 
 class Arrivals:
@@ -35,6 +39,8 @@ class Arrivals:
         """A socket went: its rooms are left, and its practitioner's standing is corrected."""
         hub, user_id = self._hub, connection.user_id
         hub.watchers.gone(connection)
+        observing.gone(hub, connection)
+        hub.desk.gone(connection)
         hub.spawn("directory.offline", lambda: hub.watchers.record_lost(hub.people, hub.directory))
         hub.presence.gone(connection, hub.follows.by_room)
         if hub.presence.owed:
@@ -45,6 +51,7 @@ class Arrivals:
             return
         self._sockets.pop(user_id, None)
         self._bus.unsubscribe(keys.person(user_id))
+        hub.blocks.let_go(user_id)
         hub.follows.let_go(user_id)
 
     async def attach(self, session_id: SessionId) -> Follow | None:
@@ -58,6 +65,12 @@ class Arrivals:
             # They left while we asked; nobody else would let the channel go.
             self._bus.unsubscribe(keys.person(user_id))
             return
+        # What was decided between their admission and our hearing of them went past this hub.
+        if await suspending.drop_suspended(self._hub, [connection]):
+            return
+        self._hub.blocks.listen(user_id)
+        if self._hub.watchers.watches(user_id):
+            self._hub.spawn("arrivals.blocks", lambda: self._hub.blocks.refresh(user_id))
         session_id = await self._hub.people.held_by(user_id)
         if session_id is None or await self.attach(session_id) is None:
             return
@@ -67,7 +80,16 @@ class Arrivals:
 
     def _hear(self, user_id: UserId, message: bytes) -> None:
         kind, session_id = msgpack.unpackb(message)
-        if kind == "revoke":
+        if kind == notices.NOTICE:
+            notices.hear(self._hub.helplines, list(self._hub.sockets_of(user_id)), session_id)
+        elif kind == BLOCKS:
+            self._hub.blocks.hear(user_id, UserId(session_id))
+            if self._hub.watchers.watches(user_id):
+                self._hub.spawn("arrivals.blocks", lambda: self._hub.blocks.refresh(user_id))
+        elif kind == SUSPENDED:
+            everyone = list(self._hub.sockets_of(user_id))
+            self._hub.spawn("arrivals.suspended", lambda: suspending.drop_suspended(self._hub, everyone))
+        elif kind == "revoke":
             theirs = list(self._hub.sockets_of(user_id))
             self._hub.spawn("arrivals.revoke", lambda: self._hub.identity.drop_revoked(theirs))
         else:

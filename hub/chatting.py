@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from hub import wire
+from rooms.ids import UserId
 from rooms.room import Participant, Room
 from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
 from store.records import StoredMessage
@@ -40,8 +41,11 @@ async def messages(keyring: Keyring, room: Room, stored: Iterable[StoredMessage]
     """Stored messages, opened. One that cannot be opened any more is told as lost, with its place."""
     answer: list[wire.Message] = []
     for message in stored:
+        if message.removed:
+            answer.append(wire.Message(seq=message.seq, removed=True))
+            continue
         sender = _sender(room, message.participant_no)
-        text = None if sender is None else await _open(keyring, sender, message.id, message.body)
+        text = None if sender is None else await opened(keyring, sender.user_id, message.id, message.body)
         if sender is None or text is None:
             answer.append(wire.Message(seq=message.seq, lost=True))
         else:
@@ -61,7 +65,7 @@ async def messages(keyring: Keyring, room: Room, stored: Iterable[StoredMessage]
 async def reopened(keyring: Keyring, room: Room, delivered: Delivered) -> bytes | None:
     """The fragment of a message that this hub did not hear being told."""
     sender = _sender(room, delivered.participant_no)
-    text = None if sender is None else await _open(keyring, sender, delivered.id, delivered.sealed)
+    text = None if sender is None else await opened(keyring, sender.user_id, delivered.id, delivered.sealed)
     if sender is None or text is None:
         return None
     return fragment(delivered.id, sender, text, delivered.client_id)
@@ -75,9 +79,10 @@ def _sender(room: Room, participant_no: int) -> Participant | None:
     return next((person for person in room.people if person.no == participant_no), None)
 
 
-async def _open(keyring: Keyring, sender: Participant, message_id: str, sealed: bytes) -> str | None:
+async def opened(keyring: Keyring, sender_id: UserId, message_id: str, sealed: bytes) -> str | None:
+    """A stored text; None when it cannot be opened any more."""
     try:
-        key = await keyring.load(sender.user_id)
+        key = await keyring.load(sender_id)
         return keyring.open(key, message_aad(message_id), sealed).decode()
     except (ShreddedError, SealBrokenError):
         return None

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from hub.edge.connection import Connection, Frame
 from hub.edge.fanout import deliver, frame
-from hub.tell import INSIDE, PEOPLE, ROOM, USER
+from hub.moderation.observed import OBSERVED, Observers
+from hub.tell import INSIDE, OBSERVERS, PEOPLE, ROOM, USER
 from rooms.departure import Proofs
 from rooms.ids import ConnectionId, SessionId, UserId
 from rooms.room import Participant, Room, State
@@ -32,6 +33,8 @@ class Follow:
     """The room as it was when this hub began to hear it: what was told before went past its people."""
     people: dict[UserId, Participant] = field(default_factory=dict)
     joined: dict[ConnectionId, Connection] = field(default_factory=dict)
+    observers: Observers = field(default_factory=Observers)
+    """Moderators who read along: told what is said, and never shown to the room."""
     state: State = State.REQUESTED
     rev: int = 0
     seq: int = 0
@@ -72,14 +75,20 @@ class Delivery:
         followed.tail.append((delivered, fragment))
         sent = chat_frame(followed.session_id, delivered.seq, delivered.at_ms, fragment)
         deliver(sent, followed.joined.values())
+        deliver(sent, followed.observers.connections())
 
     def lost(self, followed: Follow, seq: int) -> None:
         """A message that had a place and is gone, to everyone in the room."""
-        deliver(lost_frame(followed.session_id, seq), followed.joined.values())
+        sent = lost_frame(followed.session_id, seq)
+        deliver(sent, followed.joined.values())
+        deliver(sent, followed.observers.connections())
 
     def event(self, followed: Follow, event: Outgoing) -> None:
         """A fact, to whom it concerns."""
-        deliver(frame(event.name, event.body), self._audience(followed, event.audience))
+        sent = frame(event.name, event.body)
+        deliver(sent, self._audience(followed, event.audience))
+        if event.audience == ROOM and event.name in OBSERVED:
+            deliver(sent, followed.observers.connections())
 
     def moment(self, followed: Follow, message: list[Any]) -> None:
         """Something that is true for a moment only, as `moment` packed it."""
@@ -87,10 +96,14 @@ class Delivery:
         sent = frame(name.decode(), body)
         told = self._audience(followed, audience.decode())
         deliver(sent, [c for c in told if but is None or c.user_id != but.decode()])
+        if audience.decode() == ROOM and name.decode() in OBSERVED:
+            deliver(sent, followed.observers.connections())
 
     def _audience(self, followed: Follow, audience: str) -> Iterable[Connection]:
         if audience == ROOM:
             return list(followed.joined.values())
+        if audience == OBSERVERS:
+            return followed.observers.connections()
         if audience == PEOPLE:
             return [connection for person in followed.people for connection in self._sockets_of(person)]
         kind, user_id = audience[: len(USER)], UserId(audience[len(USER) :])

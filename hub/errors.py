@@ -79,7 +79,10 @@ RETRY_AFTER_DEFAULT_MS = 1_000
 
 
 class Refused(Exception):
-    """The hub answers no. `rate_limited` always has `retry_after_ms`; `fields` maps path to reason."""
+    """The hub answers no. `rate_limited` always has `retry_after_ms`; `fields` maps path to reason.
+
+    `until_ms` says in a `connect_error` how long a suspension lasts, if it ends.
+    """
 
     def __init__(
         self,
@@ -88,11 +91,13 @@ class Refused(Exception):
         *,
         retry_after_ms: int | None = None,
         fields: dict[str, str] | None = None,
+        until_ms: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
         self.fields = fields
+        self.until_ms = until_ms
         if retry_after_ms is None and code is Code.RATE_LIMITED:
             retry_after_ms = RETRY_AFTER_DEFAULT_MS
         self.retry_after_ms = retry_after_ms
@@ -127,6 +132,8 @@ def connect_refusal(refused: Refused) -> tuple[str, dict[str, Any]]:
     del data["message"]
     if refused.code not in CONNECT_CODES:
         data["code"] = Code.UNAUTHENTICATED.value
+    if refused.until_ms is not None:
+        data["until_ms"] = refused.until_ms
     return refused.message, data
 
 

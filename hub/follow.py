@@ -14,6 +14,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from hub.delivery import Delivery, Follow, call_by_name
+from hub.moderation.observed import SESSION_OVER
 from rooms.deadlines import next_due_ms
 from rooms.departure import Proofs
 from rooms.errors import RoomError
@@ -47,6 +48,7 @@ class Follows:
         on_due: Callable[[SessionId], None],
         on_over: Callable[[SessionId], Proofs],
         delay_s: Callable[[int], float],
+        on_healed: Callable[[Follow], None] = lambda _followed: None,
     ) -> None:
         self._bus = bus
         self._rooms = rooms
@@ -57,6 +59,7 @@ class Follows:
         self._on_due = on_due
         self._on_over = on_over
         self._delay_s = delay_s
+        self._on_healed = on_healed
         self._healing: set[asyncio.Task[None]] = set()
         self.by_room: dict[SessionId, Follow] = {}
 
@@ -99,6 +102,7 @@ class Follows:
             followed.due.cancel()
         if followed.ready is not None and not followed.ready.done():
             followed.ready.set_result(None)
+        followed.observers.end_all(SESSION_OVER if followed.state in OVER else None)
         followed.changed.set()
 
     def forget_all(self) -> None:
@@ -109,8 +113,14 @@ class Follows:
     def let_go(self, user_id: UserId) -> None:
         """A person has no socket here any more: stop following rooms that nobody here is in."""
         for followed in list(self.by_room.values()):
-            if user_id in followed.people and not any(map(self._has_socket, followed.people)):
-                self.unfollow(followed.session_id)
+            if user_id in followed.people:
+                self.let_go_of(followed)
+
+    def let_go_of(self, followed: Follow) -> None:
+        """Stop following a room that nobody here is in and nobody here observes."""
+        wanted = followed.observers or any(map(self._has_socket, followed.people))
+        if not wanted and self.by_room.get(followed.session_id) is followed:
+            self.unfollow(followed.session_id)
 
     def heal_all(self) -> None:
         """The bus was away: whatever was said meanwhile is read from the store."""
@@ -186,6 +196,7 @@ class Follows:
         if state not in OVER:
             return
         followed.joined.clear()
+        followed.observers.end_all(SESSION_OVER)
         followed.heard_at_end = {**followed.heard_at_end, **self._on_over(followed.session_id)}
         if state is not State.ENDED:
             self.unfollow(followed.session_id)
@@ -245,6 +256,7 @@ class Follows:
         if loaded.room.state in OVER:
             self._turn(followed, loaded.room.state)
         followed.changed.set()
+        self._on_healed(followed)
 
     def _pass_missed(
         self, followed: Follow, item: Logged | Delivered, fragments: dict[int, bytes | None]

@@ -11,16 +11,26 @@ from hub.edge.connection import Connection
 from hub.follow import Follows
 from hub.identity import Identity
 from hub.live import Live
+from hub.moderation.desk import Desk
+from hub.moderation.standards import Standards
 from hub.presence import Presence
+from hub.safety.block_cache import Blocks
+from hub.safety.helplines import Helplines
+from hub.safety.judging import Safety
 from hub.tasks import Job
 from hub.watchers import Watchers
+from hub.workers.roles import Roles
 from rooms.errors import InDoubt
 from rooms.ids import HubId, UserId
 from rooms.media import AgoraApp
 from rooms.room import Limits
 from store.privacy.keys import Keyring
+from store.redis.allowances import Allowances
 from store.redis.chat import Chat
 from store.redis.directory import Directory
+from store.redis.held import Held
+from store.redis.moderation import Moderation
+from store.redis.notices import Notices
 from store.redis.people import People
 
 
@@ -69,6 +79,15 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Filing:
+    """What limits reports: how many a person may file an hour, 0 for any, and how long evidence is kept."""
+
+    allowances: Allowances
+    per_hour: int
+    keep_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class Sizes:
     """How much is answered at once."""
 
@@ -82,6 +101,7 @@ class Sizes:
 class Hub:
     """One hub process, as its handlers see it.
 
+    `observe_ms` is how long a moderator reads along at most.
     Of one session a single admin refunds up to `refund_alone_minor`; beyond that a second one approves.
     """
 
@@ -91,13 +111,24 @@ class Hub:
     keyring: Keyring
     live: Live
     chat: Chat
+    held: Held
+    safety: Safety
+    notices: Notices
+    helplines: Helplines
     people: People
     directory: Directory
     follows: Follows
     presence: Presence
     watchers: Watchers
+    moderation: Moderation
+    standards: Standards
+    desk: Desk
+    blocks: Blocks
+    filing: Filing
+    observe_ms: int
     offer: Offer
     stripe: StripeGateway
+    roles: Roles | None
     refund_alone_minor: int
     sizes: Sizes
     agora: AgoraApp | None

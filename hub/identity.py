@@ -1,5 +1,7 @@
 """Who somebody is: a valid token, of a sign-in that was not ended meanwhile."""
 
+from collections.abc import Callable
+
 from aiohttp import web
 
 from hub.edge.auth import Principal, Tokens
@@ -10,11 +12,17 @@ from store.redis.revocations import Revocations, Scope
 
 
 class Identity:
-    """From a token to a principal. Fails closed: without the live store nobody is let in."""
+    """From a token to a principal. Fails closed: without the live store nobody is let in.
 
-    def __init__(self, tokens: Tokens, revocations: Revocations) -> None:
+    `seen(principal)` is told of everybody who is let in; it neither waits nor fails.
+    """
+
+    def __init__(
+        self, tokens: Tokens, revocations: Revocations, *, seen: Callable[[Principal], None] | None = None
+    ) -> None:
         self._tokens = tokens
         self._revocations = revocations
+        self._seen = seen
 
     async def verify(self, token: object) -> Principal:
         """Whom a token speaks for. Raises Refused, or the store's errors."""
@@ -37,6 +45,8 @@ class Identity:
     async def _current(self, principal: Principal) -> Principal:
         if await self._revoked(principal):
             raise Refused(Code.UNAUTHENTICATED, "This sign-in was ended.")
+        if self._seen is not None:
+            self._seen(principal)
         return principal
 
     async def _revoked(self, who: Principal) -> bool:

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from hub.edge.connection import Connection
 from hub.edge.inbox import Answers
 from hub.events import HANDLERS
+from store.moderation_records import QueueFigures
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0, 10.0)
 
@@ -28,8 +29,24 @@ class Metrics:
             buckets=BUCKETS_S,
             registry=self.registry,
         )
+        self.claimed_s = Histogram(
+            "hub_flag_claim_seconds",
+            "Time from a case to the first moderator who takes it",
+            buckets=(1, 5, 15, 30, 60, 120, 300, 900, 3_600, 14_400),
+            registry=self.registry,
+        )
+        self._waiting = Gauge("hub_flags_waiting", "Cases that nobody has decided", registry=self.registry)
+        self._oldest_s = Gauge(
+            "hub_flags_oldest_seconds", "Age of the oldest of them", registry=self.registry
+        )
         Gauge("hub_connections", "Open connections", registry=self.registry).set_function(connections)
         Gauge("hub_rooms", "Rooms that are followed", registry=self.registry).set_function(rooms)
+
+    def queue(self, figures: QueueFigures, *, now_ms: int) -> None:
+        """How the moderators' queue stands."""
+        oldest_ms = now_ms if figures.oldest_at_ms is None else figures.oldest_at_ms
+        self._waiting.set(figures.waiting)
+        self._oldest_s.set(max(0, now_ms - oldest_ms) / 1000)
 
     def exposition(self) -> bytes:
         """Everything, as text."""

@@ -1,6 +1,6 @@
 """What the hub says by itself: one struct for the body of each event from it."""
 
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType
 
@@ -51,6 +51,15 @@ class RoomPresence(Struct, frozen=True):
     reason: str | UnsetType = UNSET
 
 
+class RoomMuted(Struct, frozen=True):
+    """`room:muted`: somebody may not speak, until then or until it is taken back; or may again."""
+
+    session_id: str
+    user_id: str
+    muted: bool
+    until_ms: int | UnsetType = UNSET
+
+
 class MeterWarning(Struct, frozen=True):
     """`meter:warning`."""
 
@@ -75,15 +84,16 @@ class PolicyUpdated(Struct, frozen=True):
 
 
 class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):
-    """`chat:message`."""
+    """`chat:message`. One that was withheld has no `seq`, but a `status`, and is told to observers alone."""
 
     session_id: str
-    seq: int
+    seq: int | None
     at_ms: int
     id: str
     sender: Speaker
     text: str
     client_id: str
+    status: Literal["held", "blocked"] | UnsetType = UNSET
 
 
 class Draining(Struct, frozen=True):

@@ -12,17 +12,21 @@ from functools import partial
 import uuid_utils
 from msgspec.structs import replace
 
-from billing import holds, requests
-from hub import deal, eligible, views, wire
-from hub.checkpoints import checkpoint
+from billing import holds, money, requests
+from hub import eligible, views, wire, words
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.money import deal
+from hub.safety import blocks
+from hub.safety.judging import require_no_open_question
+from hub.survival.checkpoints import checkpoint
 from rooms import session
 from rooms.errors import AlreadyInSession, Busy, NotFound
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Room, State
 from store.postgres import people as people_records
+from store.postgres import receivables
 from store.postgres import sessions as session_records
 from store.records import Card, Practice
 
@@ -30,8 +34,8 @@ from store.records import Card, Practice
 async def request(hub: Hub, who: Principal, asked: wire.RequestSession) -> wire.Requested:
     """A guest asks for an instant session.
 
-    Raises Refused or RoomError with `not_found`, `offline`, `busy`, `conflict`, `payment_required`,
-    `card_declined`, `underage` or `policy_pending`.
+    Raises Refused or RoomError with `not_found`, `blocked`, `offline`, `busy`, `conflict`,
+    `payment_required`, `card_declined`, `underage` or `policy_pending`.
     """
     practitioner_id = UserId(asked.practitioner_id)
     session_id = await hub.people.first_request(
@@ -61,6 +65,9 @@ async def _begin(
     hub: Hub, who: Principal, session_id: SessionId, practitioner_id: UserId, cap_minor: int | None
 ) -> Room:
     practice, card, name = await _both_sides(hub, who, practitioner_id)
+    await blocks.require_none(hub.pool, who.user_id, practitioner_id)
+    await require_no_open_question(hub.pool, who.user_id)
+    await _require_nothing_owed(hub, who.user_id)
     # What can't be agreed is refused before anybody is reserved.
     asked = deal.terms(hub, practice, cap_minor, free_ms=0)
     if asked.kind != "free" and card is None:
@@ -86,6 +93,17 @@ async def _begin(
     await _confirm(hub, room)
     await _record(hub, room, card)
     return room
+
+
+async def _require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
+    """Raises Refused with `payment_required`; its `fields` say it in each other language as well."""
+    owed: dict[str, int] = {}
+    for one in await receivables.owed(hub.pool, guest_id):
+        owed[one.currency] = owed.get(one.currency, 0) + one.amount_minor
+    if owed:
+        amount = ", ".join(money.show(minor, currency) for currency, minor in sorted(owed.items()))
+        said = {str(language): words.owed(amount, language) for language in words.LANGUAGES}
+        raise Refused(Code.PAYMENT_REQUIRED, said["en"], fields=said)
 
 
 async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tuple[Practice, Card | None, str]:

@@ -2,10 +2,12 @@
 
 from config.settings import Settings
 from hub.edge.limits import Numbers
+from hub.hub import Offer, Sizes
 from rooms.limits import Rate
 from rooms.media import AgoraApp
 from rooms.room import Limits
 
+DIRECTORY_PAGE = 200
 LIFTED = Rate(per_s=1_000_000, burst=1_000_000)
 """A rate that no socket reaches."""
 
@@ -55,3 +57,32 @@ def agora_app(settings: Settings) -> AgoraApp | None:
         settings.agora_app_certificate.get_secret_value(),
         settings.agora_token_version,
     )
+
+
+def offer(settings: Settings) -> Offer:
+    """What a request is made of beside the practitioner's own terms."""
+    return Offer(
+        limits=session_limits(settings),
+        fee_bps=settings.platform_fee_bps,
+        hold_minutes=settings.hold_minutes,
+        transfer_delay_ms=settings.transfer_delay_s * 1000,
+        hold_ack_s=settings.hold_ack_s,
+        environment=settings.environment,
+        return_url=settings.public_url,
+    )
+
+
+def sizes(settings: Settings) -> Sizes:
+    """How much is answered at once."""
+    return Sizes(
+        join_messages=settings.join_messages,
+        catch_up_messages=settings.catch_up_max_messages,
+        history_messages=settings.history_max_messages,
+        directory_page=DIRECTORY_PAGE,
+    )
+
+
+def pace(settings: Settings) -> dict[str, int]:
+    """How fast one person may speak; a rate of 0 lifts the limit."""
+    per_second = settings.chat_per_second
+    return {"interval_ms": 1000 // per_second if per_second else 0, "burst": max(1, settings.chat_burst)}

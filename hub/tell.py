@@ -10,6 +10,7 @@ from rooms.ids import UserId
 from rooms.news import (
     MeterChanged,
     MeterWarned,
+    Muted,
     News,
     Noticed,
     Offered,
@@ -23,6 +24,8 @@ PEOPLE = "people"
 """All sockets of everyone who takes part, in the room or not."""
 ROOM = "room"
 """The sockets that are in the room."""
+OBSERVERS = "observers"
+"""The sockets of moderators who observe the room, and nobody else's."""
 
 NOTICES = {
     "extension_declined": "The card was declined, so no further time is paid for. "
@@ -69,6 +72,9 @@ def _events(room: Room, fact: News, now_ms: int) -> list[Outgoing]:
             return [
                 Outgoing(ROOM, "meter:warning", wire.encode(outbound.MeterWarning(room.id, remaining_ms)))
             ]
+        case Muted(user_id, muted, until_ms):
+            told = outbound.RoomMuted(room.id, user_id, muted, UNSET if until_ms is None else until_ms)
+            return [Outgoing(ROOM, "room:muted", wire.encode(told))]
         case Noticed(code, _):
             notice = outbound.Notice(code, NOTICES[code], room.id)
             return [Outgoing(ROOM, "notice", wire.encode(notice))]

@@ -1,6 +1,7 @@
 """Who watches the directory on this hub, and through which sockets practitioners are online."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -9,11 +10,21 @@ from redis.exceptions import RedisError
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
 from hub.outbound import DirectoryChanged, DirectoryDetails
+from rooms.directory import Status
 from rooms.ids import ConnectionId, UserId
 from store.redis.directory import Directory, changed
 from store.redis.people import People
 
 log = structlog.get_logger()
+
+NOBODY: frozenset[UserId] = frozenset()
+
+
+class Turned(NamedTuple):
+    """Who disappeared from somebody's directory, and who is seen in it again."""
+
+    vanished: frozenset[UserId]
+    returned: frozenset[UserId]
 
 
 class Watchers:
@@ -21,16 +32,55 @@ class Watchers:
 
     def __init__(self) -> None:
         self._watching: dict[ConnectionId, Connection] = {}
+        self._lines: dict[UserId, set[ConnectionId]] = {}
+        self._hidden: dict[UserId, frozenset[UserId]] = {}
+        """Whom watchers do not see, where there is anybody."""
+        self._unsure: dict[UserId, frozenset[UserId]] = {}
         self._online: set[ConnectionId] = set()
         self._lost: dict[ConnectionId, UserId] = {}
 
     def watch(self, connection: Connection) -> None:
         """Tell this socket what changes. Harmless the second time."""
         self._watching[connection.id] = connection
+        self._lines.setdefault(connection.user_id, set()).add(connection.id)
 
     def unwatch(self, connection: Connection) -> None:
         """Tell it no more."""
         self._watching.pop(connection.id, None)
+        lines = self._lines.get(connection.user_id)
+        if lines is None:
+            return
+        lines.discard(connection.id)
+        if not lines:
+            del self._lines[connection.user_id]
+            self._hidden.pop(connection.user_id, None)
+            self._unsure.pop(connection.user_id, None)
+
+    def watches(self, user_id: UserId) -> bool:
+        """Whether any socket of this person watches."""
+        return user_id in self._lines
+
+    def hide(self, user_id: UserId, hidden: frozenset[UserId]) -> Turned:
+        """Of these people the person is told nothing. Gives whom they do not see any more, and see again."""
+        if user_id not in self._lines:
+            return Turned(NOBODY, NOBODY)
+        before = self._hidden.get(user_id, NOBODY)
+        self._unsure.pop(user_id, None)
+        if hidden:
+            self._hidden[user_id] = hidden
+        else:
+            self._hidden.pop(user_id, None)
+        return Turned(hidden - before, before - hidden)
+
+    def doubt(self, user_id: UserId, other: UserId) -> None:
+        """Somebody was blocked, or is no more: nothing is told of them until it is known which."""
+        if user_id in self._lines:
+            self._unsure[user_id] = self._unsure.get(user_id, NOBODY) | {other}
+
+    def show(self, user_id: UserId, practitioner_id: UserId, status: Status) -> None:
+        """Tell one watching person how a practitioner stands."""
+        mine = [self._watching[id_] for id_ in self._lines.get(user_id, ())]
+        deliver(frame("directory:changed", _body(practitioner_id, status)), mine)
 
     def went_online(self, connection: Connection) -> None:
         """The socket keeps its practitioner online."""
@@ -69,8 +119,19 @@ class Watchers:
     def hear(self, message: bytes) -> None:
         """The directory changed."""
         user_id, status, details = changed(message)
-        told = DirectoryDetails() if details is None else msgspec.json.decode(details, type=DirectoryDetails)
-        body = msgspec.json.encode(
-            DirectoryChanged(id=user_id, status=status, **msgspec.structs.asdict(told))
-        )
-        deliver(frame("directory:changed", body), self._watching.values())
+        sent = frame("directory:changed", _body(user_id, status, details))
+        if not self._hidden and not self._unsure:
+            deliver(sent, self._watching.values())
+            return
+        blind = {
+            watcher
+            for known in (self._hidden, self._unsure)
+            for watcher, hidden in known.items()
+            if user_id in hidden
+        }
+        deliver(sent, [c for c in self._watching.values() if c.user_id not in blind])
+
+
+def _body(user_id: UserId, status: Status, details: bytes | None = None) -> bytes:
+    told = DirectoryDetails() if details is None else msgspec.json.decode(details, type=DirectoryDetails)
+    return msgspec.json.encode(DirectoryChanged(id=user_id, status=status, **msgspec.structs.asdict(told)))

@@ -12,7 +12,6 @@ from functools import partial
 import structlog
 import uuid_utils
 from aiohttp import ClientSession, web
-from redis.exceptions import RedisError
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
@@ -20,53 +19,63 @@ from hub import lifespan, wall_clock
 from hub.admission import Admission
 from hub.app import make_app
 from hub.arrivals import Arrivals
+from hub.callers import Callers
 from hub.chatting import reopened
-from hub.checkpoints import Checkpoints
-from hub.delivery import Delivery
+from hub.delivery import Delivery, Follow
 from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
 from hub.edge.sockets import Sockets
 from hub.events import HANDLERS
 from hub.follow import Follows
-from hub.further_holds import FurtherHolds
-from hub.heartbeat import Heartbeat
-from hub.hub import Hub, Incarnation, Offer, Sizes
+from hub.hub import Filing, Hub, Incarnation
 from hub.identity import Identity
 from hub.lifespan import Stores
 from hub.live import Live
-from hub.losses import Losses
 from hub.metrics import Counted, Metrics
+from hub.moderation import observing, suspending
+from hub.moderation.desk import Desk
+from hub.moderation.standards import standards
+from hub.money.further_holds import FurtherHolds
 from hub.policy import Heeding, Policy
 from hub.presence import Presence
-from hub.reconcile import Reconcile
-from hub.recovery import Recovery
-from hub.settings_view import agora_app, edge_numbers, session_limits
+from hub.safety import helplines, rules
+from hub.safety.block_cache import Blocks
+from hub.safety.holding import HeldTimeouts, reject_all
+from hub.safety.judging import Safety
+from hub.settings_view import agora_app, edge_numbers, offer, pace, sizes
+from hub.survival.survival import Survival
 from hub.tasks import Tasks
 from hub.tell import tell
 from hub.watchers import Watchers
+from hub.workers import audited, flags
+from hub.workers.acts import Acts
 from hub.workers.sweep import Deadlines, LostHubs, Standings
-from rooms.errors import InDoubt, RoomError
+from rooms.departure import Proofs
 from rooms.ids import HubId, SessionId, UserId
-from store.postgres import sessions
+from store.postgres import flags as flag_records
 from store.redis import keys
+from store.redis.allowances import Allowances
 from store.redis.announcements import Announcements
 from store.redis.bus import Bus
 from store.redis.chat import Chat
 from store.redis.clock import StoreClock
 from store.redis.directory import Directory
+from store.redis.held import Held
 from store.redis.hubs import Hubs
+from store.redis.moderation import Moderation
+from store.redis.notices import Notices
 from store.redis.people import People
 from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
 
 log = structlog.get_logger()
 
-DIRECTORY_PAGE = 200
+DAY_MS = 86_400_000
 SWEEP_S = 1.0
 STANDINGS_S = 5.0
-RECONCILE_AGAIN_S = 0.5
 SETTLE_AGAIN_S = 0.1
+CALLERS_S = 2.0
 
 
 class WebProcess:
@@ -78,6 +87,7 @@ class WebProcess:
         self.settings = settings
         self.stores = stores
         self.stripe = stripe
+        self.http = http
         self.tasks = Tasks()
         self.here = Incarnation(HubId(str(uuid_utils.uuid7())))
         self.clock = StoreClock()
@@ -86,7 +96,10 @@ class WebProcess:
         self.watchers = Watchers()
         self.people = People(stores.redis)
         self.directory = Directory(stores.redis)
-        self.chat = Chat(stores.redis, **_pace(settings))
+        self.chat = Chat(stores.redis, **pace(settings))
+        self.flags = flags.duty(settings, stores, consumer=self.here())
+        book = rules.load(settings.rules_dir or rules.FOLDER, hosts=settings.hosts)
+        self.safety = Safety(book, held_ms=settings.held_message_s * 1000)
         rooms = Rooms(stores.redis, hub=self.here.writing, tell=tell, absent=self._absent)
         self.live = Live(
             rooms,
@@ -107,8 +120,9 @@ class WebProcess:
             has_socket=lambda user_id: bool(self._sockets_of(user_id)),
             open_message=partial(reopened, stores.keyring),
             on_due=self._due,
-            on_over=self.presence.over,
+            on_over=self._session_over,
             delay_s=self._delay_s,
+            on_healed=self._healed,
         )
         tokens = Tokens(
             issuer=settings.issuer,
@@ -117,8 +131,6 @@ class WebProcess:
             now_s=wall_clock.now_s,
             require_aal2=settings.staff_aal == "aal2",
         )
-        self.identity = Identity(tokens, Revocations(stores.redis))
-        self.hub = self._hub()
         self.policy = Policy(
             stores.pool,
             sockets=self._everybody,
@@ -126,9 +138,12 @@ class WebProcess:
             spawn=self.tasks.spawn,
             now_ms=wall_clock.now_ms,
         )
+        self.callers = Callers(stores.pool, settings.data_key.get_secret_value(), now_ms=wall_clock.now_ms)
+        self.identity = Identity(tokens, Revocations(stores.redis), seen=self.callers.note)
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
+        self.hub = self._hub()
         self.arrivals = Arrivals(self.hub, self.bus)
-        self.admission = Admission(stores.pool, now_ms=wall_clock.now_ms)
+        self.admission = Admission(stores.pool, self.hub.moderation, now_ms=wall_clock.now_ms)
         numbers = edge_numbers(settings)
         dispatch = Dispatch(
             HANDLERS, self.hub, now_ms=wall_clock.now_ms, handler_limit_s=numbers.handler_limit_s
@@ -145,35 +160,21 @@ class WebProcess:
             numbers=numbers,
             admit=self.admission.admit,
         )
-        self.recovery = Recovery(
-            stores.pool,
+        self.survival = Survival(
+            stores,
+            self.here,
+            self.clock,
             self.hubs,
-            rooms,
+            self.live,
             self.chat,
             self.people,
             self.directory,
-            now_ms=wall_clock.now_ms,
-        )
-        self.checkpoints = Checkpoints(stores.pool, self.live, self.chat, self.follows)
-        self.losses = Losses(
-            self.here,
+            self.follows,
             self.presence,
             self.watchers,
-            self.follows,
-            self.checkpoints,
-            self.recovery,
             self.admission,
+            raise_again=self._raise_flags_again,
             drop_all=self.sockets.drop_all,
-        )
-        self.heartbeat = Heartbeat(self.hubs, self.here, self.presence, self.clock, self.losses)
-        self.reconcile = Reconcile(
-            self.here,
-            self.follows,
-            self.presence,
-            self.live,
-            self.chat,
-            touched=self.hubs.rooms_of,
-            recorded=partial(sessions.state, stores.pool),
         )
 
     def _hub(self) -> Hub:
@@ -185,28 +186,30 @@ class WebProcess:
             keyring=self.stores.keyring,
             live=self.live,
             chat=self.chat,
+            held=Held(self.stores.redis),
+            safety=self.safety,
+            notices=Notices(self.stores.redis),
+            helplines=helplines.load(settings.rules_dir or rules.FOLDER),
             people=self.people,
             directory=self.directory,
             follows=self.follows,
             presence=self.presence,
             watchers=self.watchers,
-            offer=Offer(
-                limits=session_limits(settings),
-                fee_bps=settings.platform_fee_bps,
-                hold_minutes=settings.hold_minutes,
-                transfer_delay_ms=settings.transfer_delay_s * 1000,
-                hold_ack_s=settings.hold_ack_s,
-                environment=settings.environment,
-                return_url=settings.public_url,
+            moderation=Moderation(self.stores.redis),
+            standards=standards(settings),
+            desk=Desk(claimed_s=self.metrics.claimed_s.observe),
+            blocks=Blocks(self.stores.pool, self.watchers, self.directory),
+            filing=Filing(
+                allowances=Allowances(self.stores.redis),
+                per_hour=settings.reports_per_hour,
+                keep_ms=settings.evidence_days * DAY_MS,
             ),
+            observe_ms=settings.observe_s * 1000,
+            offer=offer(settings),
             stripe=self.stripe,
+            roles=audited.roles(settings, self.stores, self.http),
             refund_alone_minor=settings.refund_two_people_minor,
-            sizes=Sizes(
-                join_messages=settings.join_messages,
-                catch_up_messages=settings.catch_up_max_messages,
-                history_messages=settings.history_max_messages,
-                directory_page=DIRECTORY_PAGE,
-            ),
+            sizes=sizes(settings),
             agora=agora_app(settings),
             media_longest_ms=settings.agora_token_s * 1000,
             now_ms=wall_clock.now_ms,
@@ -231,18 +234,27 @@ class WebProcess:
 
     async def start(self) -> None:
         """Ready for people: the store is heard, its time is known, and the duties run."""
-        await self.losses.agree()
+        await self.survival.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
         await self.policy.start()
         await self.bus.subscribe(keys.POLICY, self.policy.hear)
-        await self.heartbeat.run_once()
+        await self.bus.subscribe(keys.MODERATION, self.hub.desk.hear)
+        await self.survival.beat()
         settings, every = self.settings, self.tasks.every
-        every(settings.heartbeat_s, "heartbeat", self.heartbeat.run_once)
-        every(settings.checkpoint_s, "checkpoints", self._checkpoint)
+        every(settings.heartbeat_s, "heartbeat", self.survival.beat)
+        every(settings.checkpoint_s, "checkpoints", self.survival.checkpoint)
         every(SWEEP_S, "departures", self._record_departures)
+        every(CALLERS_S, "callers", self.callers.run_once)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
+        self.flags.listen(self.bus)
+        every(0, "flags", self.flags.when_woken)
+        every(audited.FORGET_S, "keys.forget", audited.forgetting(self.stores).run_once)
+        every(SWEEP_S, "acts", Acts(self.hub).run_once)
+        every(SWEEP_S, "desk", partial(self.hub.desk.run_once, self.hub))
+        every(STANDINGS_S, "queue.figures", self._count_flags)
+        every(SWEEP_S, "held", HeldTimeouts(self.hub).run_once)
         every(
             STANDINGS_S,
             "standings",
@@ -280,9 +292,6 @@ class WebProcess:
         lost = await self.watchers.record_lost(self.people, self.directory)
         return lost + await self.presence.record_departures(self.live)
 
-    async def _checkpoint(self) -> int:
-        return await self.checkpoints.run_once(self.losses.epoch) if self.losses.epoch else 0
-
     def _lost_hubs(self) -> LostHubs:
         return LostHubs(
             self.hubs, self.live, self.people, self.directory, dead_after_s=self.settings.hub_dead_s
@@ -296,10 +305,17 @@ class WebProcess:
         # and the sweep comes again. A little late is cheaper than twice.
         return max(0.0, (due_ms - self.clock.at_ms(time.monotonic())) / 1000) + 0.005
 
+    def _session_over(self, session_id: SessionId) -> Proofs:
+        self.tasks.spawn("chat.reject_held", lambda: reject_all(self.hub, session_id))
+        return self.presence.over(session_id)
+
+    def _healed(self, followed: Follow) -> None:
+        """The bus was away: what is not in the transcript is told to observers again."""
+        if followed.observers:
+            self.tasks.spawn("observing.heal", lambda: observing.tell_withheld(self.hub, followed))
+
     def _epoch(self) -> str:
-        if self.losses.epoch is None:
-            raise InDoubt
-        return self.losses.epoch
+        return self.survival.epoch()
 
     def _sockets_of(self, user_id: UserId) -> Collection[Connection]:
         return self.sockets.of(user_id)
@@ -307,28 +323,30 @@ class WebProcess:
     def _count_rooms(self) -> int:
         return len(self.follows.by_room)
 
+    async def _count_flags(self) -> None:
+        self.metrics.queue(await flag_records.figures(self.stores.pool), now_ms=wall_clock.now_ms())
+
+    async def _drop_suspended(self) -> None:
+        """The bus was away: whoever was suspended meanwhile is still here."""
+        await suspending.remember_all(self.hub)
+        await suspending.drop_suspended(self.hub, list(self.sockets.connections.values()))
+
     def _bus_lost(self) -> None:
         self.here.in_doubt = True
 
     def _bus_restored(self) -> None:
         log.warning("bus.restored")
         self.policy.hear()
-        self.tasks.spawn("bus.reconcile", self._reconcile)
+        self.flags.look_everywhere()
+        self.tasks.spawn("suspended.drop", self._drop_suspended)
+        self.tasks.spawn("blocks.read_again", self.hub.blocks.read_again)
+        self.tasks.spawn("bus.reconcile", self.survival.get_in_step)
 
-    async def _reconcile(self) -> None:
-        """First whether the store still has its data; then what of its last moments is missing."""
-        while self.here.in_doubt:
-            try:
-                await self.heartbeat.run_once()
-                await self.reconcile.run_once()
-            except (RedisError, OSError, RoomError) as error:
-                log.warning("bus.reconcile_failed", error=type(error).__name__)
-                await asyncio.sleep(RECONCILE_AGAIN_S)
+    async def _raise_flags_again(self) -> None:
+        await self.safety.raise_again(self.flags.queue, now_ms=wall_clock.now_ms())
 
     async def _absent(self) -> None:
-        """A room is not there. If the store is not the one we know, that says nothing: it is in doubt."""
-        if self.losses.epoch is not None and await self.hubs.epoch() != self.losses.epoch:
-            raise InDoubt
+        await self.survival.require_known_store()
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -351,9 +369,3 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         finally:
             await process.stop()
             await runner.cleanup()
-
-
-def _pace(settings: Settings) -> dict[str, int]:
-    """How fast one person may speak; a rate of 0 lifts the limit."""
-    per_second = settings.chat_per_second
-    return {"interval_ms": 1000 // per_second if per_second else 0, "burst": max(1, settings.chat_burst)}

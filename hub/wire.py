@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, Struct, UnsetType
 
+from hub.wire_safety import Because
 from rooms.chat import TEXT_MAX
 from rooms.directory import Status
 from rooms.room import HoldStatus, Kind, State
@@ -122,8 +123,8 @@ class ParticipantView(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
-    """A delivered message. Of one that was numbered and is gone there are `seq` and `lost` alone: it is said
-    plainly, never skipped in silence.
+    """A delivered message. Of one that was numbered and is gone there are `seq` and `lost` alone, and of one
+    that a moderator took out `seq` and `removed`: it is said plainly, never skipped in silence.
     """
 
     id: str | UnsetType = UNSET
@@ -133,6 +134,7 @@ class Message(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
     text: str | UnsetType = UNSET
     client_id: str | UnsetType = UNSET
     lost: Literal[True] | UnsetType = UNSET
+    removed: Literal[True] | UnsetType = UNSET
 
 
 class You(Struct, frozen=True):
@@ -264,12 +266,13 @@ class SendChat(Body, frozen=True):
 
 
 class Sent(Reply, frozen=True):
-    """Where the message stands."""
+    """Where the message stands. `because` says why it was not sent, or not sent as it was written."""
 
     id: str
     seq: int | None
     at_ms: int
     status: Literal["sent", "held", "blocked"]
+    because: Because | UnsetType = UNSET
 
 
 class ReadHistory(Body, frozen=True):

@@ -4,11 +4,42 @@ from typing import Literal
 
 from rooms.ids import UserId
 from rooms.room import OPEN, Room
+from rooms.safety.verdict import Category, Finding, Verdict
+
+Status = Literal["sent", "held", "blocked"]
+"""What became of a message."""
 
 Voice = Literal["open", "muted"]
 
 TEXT_MAX = 2_000
 """Characters in one message, in normal form C, which everything has by the time it is decoded."""
+
+
+def outcome(verdict: Verdict) -> Status:
+    """What becomes of a message by its verdict. What was found for its distress is never held back."""
+    if verdict.finding is None or verdict.finding.category is Category.DISTRESS:
+        return "sent"
+    if verdict.action == "block":
+        return "blocked"
+    return "held" if verdict.action == "hold" else "sent"
+
+
+def in_distress(verdict: Verdict) -> bool:
+    """Whether there are signs of distress, whatever else was found."""
+    return any(finding.category is Category.DISTRESS for finding in _found(verdict))
+
+
+def flagged_for(verdict: Verdict) -> Finding | None:
+    """What somebody has to look at: distress before all else, then hints of a minor, then what decided."""
+    for category in (Category.DISTRESS, Category.MINOR):
+        for finding in _found(verdict):
+            if finding.category is category:
+                return finding
+    return verdict.finding
+
+
+def _found(verdict: Verdict) -> tuple[Finding, ...]:
+    return (*(() if verdict.finding is None else (verdict.finding,)), *verdict.also)
 
 
 def voices(room: Room) -> dict[UserId, Voice]:

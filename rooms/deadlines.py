@@ -7,8 +7,8 @@ from msgspec.structs import replace
 
 from rooms import departure, extension, meter
 from rooms.departure import Proofs
-from rooms.news import Change, MeterWarned, News
-from rooms.room import Participant, Room, State
+from rooms.news import Change, MeterWarned, Muted, News
+from rooms.room import OPEN, Participant, Room, State
 
 WARNINGS_MIN = (5, 2, 1)
 """Minutes of funded time left at which both sides are warned."""
@@ -16,6 +16,11 @@ WARNINGS_MIN = (5, 2, 1)
 
 def next_due_ms(room: Room) -> int | None:
     """When the room must be looked at again, or None once it is over."""
+    due_ms = _state_due_ms(room)
+    return None if due_ms is None else min([due_ms, *_mute_dues_ms(room)])
+
+
+def _state_due_ms(room: Room) -> int | None:
     limits = room.limits
     if room.state is State.REQUESTED:
         return _request_due_ms(room)
@@ -31,7 +36,30 @@ def next_due_ms(room: Room) -> int | None:
 def tick(room: Room, *, proofs: Proofs | None = None, now_ms: int) -> Change:
     """Apply whatever is due at `now_ms`; nothing due changes nothing."""
     now_ms = max(now_ms, room.clock_ms)
-    due_ms = next_due_ms(room)
+    lifted = _lift_mutes(room, now_ms)
+    change = _turn(lifted.room, proofs, now_ms)
+    return Change(change.room, (*lifted.news, *change.news))
+
+
+def _mute_dues_ms(room: Room) -> list[int]:
+    return [person.muted_until_ms for person in room.people if person.muted_until_ms is not None]
+
+
+def _lift_mutes(room: Room, now_ms: int) -> Change:
+    """Mutes that are over by themselves."""
+    if room.state not in OPEN:
+        return Change(room)
+    news: list[News] = []
+    for person in room.people:
+        if person.muted_until_ms is not None and person.muted_until_ms <= now_ms:
+            room = replace(room.with_participant(person.unmuted()), clock_ms=now_ms)
+            news.append(Muted(person.user_id, False))
+    return Change(room, tuple(news))
+
+
+def _turn(room: Room, proofs: Proofs | None, now_ms: int) -> Change:
+    """What is due of the session itself."""
+    due_ms = _state_due_ms(room)
     if due_ms is None or now_ms < due_ms:
         return Change(room)
     if room.state is State.REQUESTED:

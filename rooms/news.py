@@ -48,7 +48,15 @@ class Noticed(Struct, frozen=True):
     guest_no: int
 
 
-News = StateChanged | Offered | PresenceChanged | MeterChanged | MeterWarned | Noticed
+class Muted(Struct, frozen=True):
+    """Someone may not speak, until then or until it is taken back; or may again. For those in the room."""
+
+    user_id: UserId
+    muted: bool
+    until_ms: int | None = None
+
+
+News = StateChanged | Offered | PresenceChanged | MeterChanged | MeterWarned | Noticed | Muted
 
 
 class Change(Struct, frozen=True):

@@ -7,11 +7,10 @@ from typing import Final
 import phonenumbers
 
 from rooms.countries import COUNTRIES
+from rooms.names import MARKS_MAX
 
 NAME_MAX: Final = 80
 """Characters of a name, in normal form C."""
-MARKS_MAX: Final = 3
-"""Combining marks on one letter. Written languages need up to three; more only climb over other lines."""
 PHONE_MAX: Final = 32
 _PHONE: Final = re.compile(r"\+[0-9][0-9 ().-]*")
 
@@ -51,14 +50,6 @@ def line(given: str, most: int) -> str:
     if not any(unicodedata.category(character)[0] in "LN" for character in text):
         raise UnfitProfile("has no letter")
     return text
-
-
-def told_name(given: str) -> str:
-    """A name that the identity provider tells, or nothing: it is taken over where it may stand."""
-    try:
-        return name(given)
-    except UnfitProfile:
-        return ""
 
 
 def country(given: str) -> str:

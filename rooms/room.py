@@ -79,6 +79,8 @@ class Anchor(Struct, frozen=True):
 
 HoldStatus = Literal["pending", "action_required", "placed", "declined"]
 
+MutedBy = Literal["host", "moderator"]
+
 
 class Further(Struct, frozen=True):
     """What the room knows of the holds after the first.
@@ -121,11 +123,18 @@ class Participant(Struct, frozen=True):
     muted: bool = False
     warned_minutes: tuple[int, ...] = ()
     """Funding warnings already given, in minutes that were left."""
+    muted_until_ms: int | None = None
+    """When a mute is over by itself; None while it lasts until somebody takes it back."""
+    muted_by: MutedBy | None = None
 
     @property
     def present(self) -> bool:
         """Whether any socket of theirs is in the room."""
         return bool(self.anchors)
+
+    def unmuted(self) -> "Participant":
+        """The same person, free to speak."""
+        return replace(self, muted=False, muted_until_ms=None, muted_by=None)
 
     def presence(self, now_ms: int) -> Spans:
         """All presence up to now: what is proven and closed, and what the open sockets stand for."""

@@ -18,7 +18,9 @@ from rooms.ids import ConnectionId, HubId, SessionId, UserId
 from rooms.news import Change, MeterChanged, News, Offered, PresenceChanged, StateChanged
 from rooms.room import OPEN, OVER, Anchor, Hold, Limits, Participant, Room, State, Terms
 
-Because = Literal["practitioner_fault", "practitioner_conduct", "guest_conduct", "minor"]
+Because = Literal[
+    "practitioner_fault", "practitioner_conduct", "guest_conduct", "minor", "ended_by_moderator"
+]
 """Why somebody who is not part of a session ends it."""
 
 

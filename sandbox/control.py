@@ -11,7 +11,7 @@ from sandbox.auth.errors import AuthRefused
 from sandbox.faults import BadRule, Faults, parse_rule
 from sandbox.people import COUNT_MAX, ROLES, Makers, make_people
 from sandbox.state import Json
-from sandbox.stripe import accounts, balance, charging, checkout, disputes, payouts
+from sandbox.stripe import accounts, balance, charging, checkout, disputes, payouts, refunds
 from sandbox.stripe.errors import StripeError
 from sandbox.stripe.world import World, new_id, shown
 
@@ -60,6 +60,7 @@ class Control:
             ("GET", "clock", self.clock),
             ("POST", "dispute", self.dispute),
             ("POST", "dispute/close", self.close_dispute),
+            ("POST", "refund/fail", self.fail_refund),
             ("POST", "deauthorize", self.deauthorize),
             ("POST", "capability", self.capability),
             ("POST", "balance", self.balance),
@@ -175,6 +176,24 @@ class Control:
         dispute = self._world.load("dispute", str(body.get("dispute")))
         return shown(disputes.close_dispute(self._world, dispute, won=body["outcome"] == "won"))
 
+    async def fail_refund(self, request: web.Request) -> object:
+        """`{refund | session_id, reason?}`: the guest's bank sends a refund back, days later → the refund."""
+        body = await _body(request)
+        refund = self._made_refund(body)
+        reason = str(body.get("reason", "expired_or_canceled_card"))
+        return shown(refunds.fail(self._world, refund, reason=reason))
+
+    def _made_refund(self, body: Json) -> Json:
+        if ident := body.get("refund"):
+            return self._world.load("refund", str(ident))
+        for refund in self._world.store.newest("refund"):
+            if (
+                refund["metadata"].get("session_id") == body.get("session_id")
+                and refund["status"] != "failed"
+            ):
+                return refund
+        raise Refused("no refund of this session that could fail")
+
     async def deauthorize(self, request: web.Request) -> object:
         """`{account}`: its owner disconnects from the platform."""
         account = accounts.load(self._world, str((await _body(request)).get("account")))
@@ -190,13 +209,17 @@ class Control:
         return shown(accounts.set_capability(self._world, account, "transfers", body["transfers"]))
 
     async def balance(self, request: web.Request) -> object:
-        """`{currency, amount, account?}`: put money there, or take it with a negative amount."""
+        """`{currency, amount | available, account?}`: put money there, take it with a negative amount, or
+        have exactly so much available. Without an account it is the platform's, which opens with 100,000.00.
+        """
         body = await _body(request)
-        if type(body.get("amount")) is not int:
-            raise Refused("amount is a whole number of minor units")
         source = {"id": new_id("tu"), "currency": str(body.get("currency", "usd"))}
-        account = body.get("account")
-        balance.record(self._world, source, body["amount"], "topup", account=account)
+        account, amount = body.get("account"), body.get("amount")
+        if type(body.get("available")) is int:
+            amount = body["available"] - balance.available(self._world, source["currency"], account)
+        if type(amount) is not int:
+            raise Refused("amount or available is a whole number of minor units")
+        balance.record(self._world, source, amount, "topup", account=account)
         return {"available": balance.available(self._world, source["currency"], account)}
 
     async def notice(self, request: web.Request) -> object:

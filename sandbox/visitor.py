@@ -41,11 +41,12 @@ class Visitor:
     is gone, whoever ended it.
     """
 
-    def __init__(self, hub: str, person: Json) -> None:
+    def __init__(self, hub: str, person: Json, *, language: str | None = None) -> None:
         self.hub = hub
         self.id: str = person["id"]
         self.name: str = person.get("name", "")
         self.token: str = person["access_token"]
+        self.language = language
         self.heard: list[Heard] = []
         self.ended = asyncio.Event()
         self._news = asyncio.Event()
@@ -59,9 +60,10 @@ class Visitor:
         """Open the line. Raises Refused with the hub's `connect_error`."""
         refused: list[Any] = []
         self._client.on("connect_error", refused.append)
+        auth = {"token": self.token, **({"language": self.language} if self.language else {})}
         try:
             await self._client.connect(
-                self.hub, auth={"token": self.token}, transports=["websocket"], wait_timeout=ANSWER_WITHIN_S
+                self.hub, auth=auth, transports=["websocket"], wait_timeout=ANSWER_WITHIN_S
             )
         except socketio.exceptions.ConnectionError as error:
             await self.leave()

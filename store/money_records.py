@@ -35,6 +35,29 @@ class DeductionRow(Deduction, frozen=True, kw_only=True):
     dispute_id: str | None = None
 
 
+class Owed(Struct, frozen=True):
+    """What a guest owes for a hold that was gone when it was needed; a card is asked at `next_at_ms`."""
+
+    session_id: SessionId
+    participant_no: int
+    ordinal: int
+    currency: str
+    amount_minor: int
+    next_at_ms: int | None
+
+
+class Restitution(Struct, frozen=True):
+    """Everything back to a guest; `session_id` is the session that gave the reason."""
+
+    id: str
+    guest_id: UserId
+    session_id: SessionId | None
+    reason: str
+    ordered_by: UserId
+    at_ms: int
+    done_at_ms: int | None
+
+
 class SessionMoney(Struct, frozen=True):
     """Whose session it is whose money is moved."""
 
@@ -79,12 +102,14 @@ class ConnectedAccount(Struct, frozen=True):
 class Earned(Struct, frozen=True):
     """What a practitioner has earned in one currency, and where it is.
 
+    `promotion_minor` is what of it the platform pays for guests' free time.
     `pending_minor` is with the platform, negative while more has to come back; `transferred_minor` went to
     their account, from which `paid_out_minor` reached their bank and `on_the_way_minor` is about to.
     """
 
     currency: str
     earned_minor: int
+    promotion_minor: int
     pending_minor: int
     transferred_minor: int
     paid_out_minor: int
@@ -93,7 +118,7 @@ class Earned(Struct, frozen=True):
 
 
 class EarnedSession(Struct, frozen=True):
-    """One session's part of that."""
+    """One session's part of that. `earned_minor` is of what was charged, `promotion_minor` beside it."""
 
     session_id: SessionId
     ended_at_ms: int | None
@@ -101,6 +126,7 @@ class EarnedSession(Struct, frozen=True):
     charged_minor: int
     fee_minor: int
     earned_minor: int
+    promotion_minor: int
     tip_minor: int
     deducted_minor: int
     transferred_minor: int
@@ -137,3 +163,15 @@ class Moved(Struct, frozen=True):
     amount_minor: int
     operations: int
     session_id: SessionId | None
+    participant_no: int | None = None
+
+
+class Compared(Struct, frozen=True):
+    """How the platform's balance in one currency compared with the record. `opening_minor` lay there before
+    the first time, `told_minor` is the difference that a case has told of.
+    """
+
+    currency: str
+    opening_minor: int
+    difference_minor: int
+    told_minor: int

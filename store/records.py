@@ -22,6 +22,8 @@ class StoredMessage(Struct, frozen=True):
     at_ms: int
     client_id: str
     body: bytes
+    removed: bool = False
+    """Not shown any more; `body` is there only until the record is made."""
 
     @property
     def lost(self) -> bool:
@@ -168,6 +170,7 @@ class Receipt(Struct, frozen=True):
     subtotal_minor: int
     fee_minor: int
     practitioner_minor: int
+    promotion_minor: int
     tip_minor: int
     total_minor: int
     refunded_minor: int

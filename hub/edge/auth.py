@@ -17,7 +17,7 @@ from aiohttp import web
 from hub.edge.jwks import Jwks, KeysUnavailableError
 from hub.errors import Code, Refused
 from rooms.ids import Role, UserId
-from rooms.profile import told_name
+from rooms.names import displayed
 
 TOKEN_MAX_BYTES: Final = 8 * 1024
 LEEWAY_S: Final = 10
@@ -194,7 +194,7 @@ def _display_name(user_metadata: object) -> str:
     if not isinstance(user_metadata, dict):
         return ""
     named = (user_metadata.get(field) for field in ("name", "full_name"))
-    return next((told for told in map(told_name, filter(_is_text, named)) if told), "")
+    return next((told for told in map(displayed, filter(_is_text, named)) if told), "")
 
 
 def _is_text(value: object) -> TypeGuard[str]:

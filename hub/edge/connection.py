@@ -10,7 +10,9 @@ from typing import Protocol
 import msgspec
 
 from hub.edge.auth import Principal
+from hub.edge.language import Spoken
 from hub.errors import Code, Refused
+from hub.words import Language
 from rooms.ids import ConnectionId, Role, UserId
 
 
@@ -51,10 +53,11 @@ class Connection:
     """A socket whose token was accepted, until it is gone.
 
     `id` (UUID v7) names it in presence records, `address` is the client's own, and `closed` turns true, once,
-    before anybody is told that it is gone.
+    before anybody is told that it is gone. `language` is the one it is spoken to in, `region` the country
+    that its client's languages name, if any.
     """
 
-    __slots__ = ("_line", "_refreshed", "address", "closed", "id", "principal")
+    __slots__ = ("_line", "_refreshed", "address", "closed", "id", "language", "principal", "region")
 
     def __init__(
         self,
@@ -64,10 +67,13 @@ class Connection:
         address: str,
         line: Line,
         refreshed: Callable[["Connection"], None],
+        spoken: Spoken = Spoken("en", None),  # noqa: B008  A tuple; nobody can change it.
     ) -> None:
         self.id = id
         self.principal = principal
         self.address = address
+        self.language: Language = spoken.language
+        self.region = spoken.region
         self.closed = False
         self._line = line
         self._refreshed = refreshed

@@ -54,6 +54,8 @@ class HouseSocket(AsyncSocket):  # type: ignore[misc]  # The library has no type
         self.heard_s = server.monotonic()
         self.over_limit_ms = 0
         """If not 0, the address connects too often, and has this long to wait."""
+        self.language: object = None
+        """The language its client asked for, as it came."""
         self.authenticated = False
         self.refused = False
         self._transport: asyncio.Transport | None = None

@@ -199,7 +199,8 @@ class HouseServer(socketio.AsyncServer):  # type: ignore[misc]  # The library ha
         if sid is None:
             line.end("protocol")
             return
-        token = packet.data.get("token") if isinstance(packet.data, dict) else None
+        auth = packet.data if isinstance(packet.data, dict) else {}
+        token, line.language = auth.get("token"), auth.get("language")
         self._admissions[line.sid] = asyncio.create_task(self._admit(line, sid, token), name="admit")
 
     async def _admit(self, line: HouseSocket, sid: str, token: object) -> None:

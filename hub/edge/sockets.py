@@ -17,6 +17,7 @@ from hub.edge.engineio_socket import HouseSocket
 from hub.edge.expiry import Expiry
 from hub.edge.fanout import deliver, frame
 from hub.edge.inbox import Answers, Inbox
+from hub.edge.language import spoken
 from hub.edge.limits import Numbers
 from hub.edge.socketio_house import HouseServer
 from hub.edge.upgrade import Door
@@ -208,6 +209,7 @@ class Sockets:
             address=line.address,
             line=line,
             refreshed=self._expiry.watch,
+            spoken=spoken(line.language, line.request.headers.get("Accept-Language", "")),
         )
         self._connections[connection.id] = connection
         self._by_user.setdefault(connection.user_id, {})[connection.id] = connection

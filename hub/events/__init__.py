@@ -1,8 +1,20 @@
 """Every event a client may send: its body, its reply, who may send it, and where it is handled."""
 
-from hub import wire
+from hub import wire, wire_evidence, wire_moderation
 from hub.edge.dispatch import Event
-from hub.events import analytics, auth, chat, directory, media, room, session
+from hub.events import (
+    analytics,
+    auth,
+    chat,
+    directory,
+    hosting,
+    media,
+    moderation,
+    observing,
+    room,
+    safety,
+    session,
+)
 from hub.hub import Hub
 from rooms.ids import Role
 
@@ -10,6 +22,8 @@ ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"}
 GUEST: frozenset[Role] = frozenset({"guest"})
 PRACTITIONER: frozenset[Role] = frozenset({"practitioner"})
 PARTY: frozenset[Role] = GUEST | PRACTITIONER
+MODERATOR: frozenset[Role] = frozenset({"moderator"})
+STEERING: frozenset[Role] = PRACTITIONER | MODERATOR
 
 HANDLERS: dict[str, Event[Hub]] = {
     "directory:watch": Event(wire.Nothing, wire.Watched, ALL, directory.watch),
@@ -31,5 +45,17 @@ HANDLERS: dict[str, Event[Hub]] = {
     "media:refresh": Event(wire.OfSession, wire.MediaReply, PARTY, media.refresh),
     "media:signal": Event(wire.SignalPeer, wire.Done, PARTY, media.signal),
     "analytics:event": Event(wire.CountEvent, wire.Done, ALL, analytics.event),
+    "safety:report": Event(wire_evidence.Report, wire_evidence.Reported, PARTY, safety.report),
+    "safety:block": Event(wire_evidence.BlockPerson, wire.Done, PARTY, safety.block),
+    "room:mute": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.mute),
+    "room:unmute": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.unmute),
+    "room:remove": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.remove),
+    "moderation:watch": Event(wire.Nothing, wire_moderation.FlagsWatched, MODERATOR, moderation.watch),
+    "moderation:claim": Event(
+        wire_moderation.ClaimFlag, wire_moderation.Claimed, MODERATOR, moderation.claim
+    ),
+    "moderation:act": Event(wire_moderation.Act, wire_moderation.Acted, MODERATOR, moderation.act),
+    "moderation:observe": Event(wire_evidence.Observe, wire_evidence.Observed, MODERATOR, observing.observe),
+    "moderation:unobserve": Event(wire.OfSession, wire.Done, MODERATOR, observing.unobserve),
     "auth:refresh": Event(wire.RefreshToken, wire.Refreshed, ALL, auth.refresh),
 }

@@ -3,38 +3,50 @@
 import uuid_utils
 
 from hub import outbound, wire
-from hub.chatting import fragment, messages
+from hub.chatting import messages
 from hub.delivery import Follow, moment
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.safety.checking import because, utterance
+from hub.safety.distress import care
 from hub.tell import ROOM
+from rooms.chat import in_distress
 from rooms.errors import NotFound, NotInRoom, NotLive
 from rooms.ids import SessionId
 from rooms.room import OPEN, Participant, Room
-from store.privacy.keys import message_aad
-from store.redis.chat import Utterance
+from rooms.safety.verdict import Verdict
+from store.redis.raised import Flagged
 
 
 async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Sent:
-    """`chat:send`: seal, append, be told like everyone else. The hot path: one trip to the store."""
+    """`chat:send`: check, seal, append, be told like everyone else. The hot path: one trip to the store."""
     text = body.text
     if not text.strip():
         raise Refused(Code.BAD_REQUEST, "There is nothing in this message.", fields={"text": "is blank"})
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
     key = await hub.keyring.load(me.user_id)
+    # From the check to the append nothing waits, so that no other line of this person comes in between.
+    verdict = hub.safety.check(followed, me.user_id, text, now_ms=hub.now_ms())
     message_id = str(uuid_utils.uuid7())
-    said = Utterance(
-        session_id=followed.session_id,
-        sender=me.user_id,
-        participant_no=me.no,
-        client_id=body.client_id,
-        message_id=message_id,
-        sealed=hub.keyring.seal(key, message_aad(message_id), text.encode()),
-        fragment=fragment(message_id, me, text, body.client_id),
+    said = utterance(key, followed.session_id, me, message_id, body.client_id, verdict, hub.safety.held_ms)
+    with hub.safety.said(followed, me.user_id).saying(message_id, text) as saying:
+        place = saying.place = await hub.chat.append(said, hub.here.writing())
+    if place.id == message_id:
+        if said.flag:
+            hub.safety.lately.append(Flagged(said.session_id, said.flag, place.at_ms, place.seq))
+        _follow_up(hub, followed, me, verdict)
+    return wire.Sent(
+        place.id, place.seq or None, place.at_ms, place.status, because(place, connection.language)
     )
-    place = await hub.chat.append(said, hub.here.writing())
-    return wire.Sent(place.id, place.seq, place.at_ms, "sent")
+
+
+def _follow_up(hub: Hub, followed: Follow, sender: Participant, verdict: Verdict) -> None:
+    """What a message brings about beside itself. The sender's answer does not wait for it."""
+    if in_distress(verdict):
+        hosts = [person.user_id for person in followed.people.values() if person.role == "practitioner"]
+        host = hosts[0] if hosts else None
+        hub.spawn("distress.care", lambda: care(hub, followed.session_id, sender, host))
 
 
 async def history(hub: Hub, connection: Connection, body: wire.ReadHistory) -> wire.History:

@@ -1,21 +1,22 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
 from hub import eligible, wire
-from hub.deal import practitioner
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.money.deal import practitioner
 from store.postgres import people as people_records
 
 
 async def watch(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.Watched:
     """`directory:watch`: the first page as it is now, and every change from here on."""
     hub.watchers.watch(connection)
+    hidden = await hub.blocks.refresh(connection.user_id)
     listings = await people_records.directory(hub.pool, limit=hub.sizes.directory_page)
     statuses = await hub.directory.statuses([listing.id for listing in listings])
     full = len(listings) == hub.sizes.directory_page
     return wire.Watched(
-        [practitioner(listing, statuses[listing.id]) for listing in listings],
+        [practitioner(listing, statuses[listing.id]) for listing in listings if listing.id not in hidden],
         listings[-1].id if full else None,
     )
 

@@ -1,7 +1,11 @@
 """In and out of the room."""
 
+import asyncio
 from functools import partial
 from typing import NamedTuple
+
+import asyncpg
+import structlog
 
 from hub import eligible, views, wire
 from hub.chatting import messages, told
@@ -9,12 +13,19 @@ from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.events.media import credentials
 from hub.hub import Hub
+from hub.safety.blocks import blocked
+from hub.safety.checking import begin_window
 from hub.views import meter_view
 from rooms import session
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId
 from rooms.room import Participant, Room
 from store.redis.rooms import Loaded
+
+log = structlog.get_logger()
+
+BLOCKS_WITHIN_S = 2.0
+"""A record that does not answer keeps nobody out of their room for longer."""
 
 
 class Said(NamedTuple):
@@ -32,6 +43,10 @@ async def join(hub: Hub, connection: Connection, body: wire.JoinRoom) -> wire.Jo
     if followed is None:
         raise NotFound
     await _require_eligible(hub, connection, session_id)
+    await _require_no_block(hub, connection, followed)
+    if (me := followed.people.get(connection.user_id)) is not None:
+        # Before the entry: whatever is said from then on is heard.
+        await begin_window(hub, followed, me)
     decide = partial(session.join, who=connection.user_id, connection=connection.id, hub=hub.here())
     loaded = await hub.live.change(session_id, decide)
     await _load_keys(hub, loaded.room)
@@ -63,6 +78,21 @@ async def _require_eligible(hub: Hub, connection: Connection, session_id: Sessio
     both = room.kind != "live_room" and room.live_at_ms is not None
     if me is not None and not both and not me.spans and not me.anchors:
         await eligible.to_take_part(hub, connection.user_id)
+
+
+async def _require_no_block(hub: Hub, connection: Connection, followed: Follow) -> None:
+    """Two people of whom one blocked the other don't meet again. Raises Refused(blocked)."""
+    if connection.user_id not in followed.people:
+        return
+    try:
+        async with asyncio.timeout(BLOCKS_WITHIN_S):
+            hidden = await hub.blocks.of(connection.user_id)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        # The room goes on without the record: a block ends what two people have open when it is made.
+        log.warning("blocks.unknown", error=type(error).__name__)
+        return
+    if not hidden.isdisjoint(followed.people):
+        raise blocked()
 
 
 def _enter(

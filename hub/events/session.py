@@ -2,9 +2,10 @@
 
 from functools import partial
 
-from hub import extending, requesting, views, wire
+from hub import requesting, views, wire
 from hub.edge.connection import Connection
 from hub.hub import Hub
+from hub.money import extending
 from hub.routes import replies
 from hub.views import meter_view
 from rooms import session

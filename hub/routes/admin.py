@@ -6,10 +6,11 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from hub import refunding
+from billing import payment
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.money import refunding, retrying
 from hub.routes.admin_words import (
     Action,
     Actions,
@@ -19,13 +20,16 @@ from hub.routes.admin_words import (
     Cases,
     Dispute,
     Disputes,
+    Operation,
+    Operations,
     Refund,
     Refunds,
 )
-from hub.routes.answer import Route, bad_request, body, cursor, limit, path_id, query, table
+from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
 from rooms.ids import Role, SessionId, UserId
 from store.postgres import admin as records
 from store.postgres import disputes
+from store.postgres import operations as operation_records
 from store.postgres import refunds as refund_records
 
 ADMIN: frozenset[Role] = frozenset({"admin"})
@@ -33,11 +37,6 @@ ADMIN: frozenset[Role] = frozenset({"admin"})
 STATES = ("pending_approval", "approved", "rejected", "done", "failed")
 ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 NUMBER = re.compile(r"[0-9]{1,18}")
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def ask_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
@@ -124,6 +123,25 @@ async def close_case(hub: Hub, who: Principal, request: web.Request) -> Case:
     return _told(closed, Case)
 
 
+async def session_operations(hub: Hub, who: Principal, request: web.Request) -> Operations:
+    """`GET /v1/admin/sessions/{id}/operations`: every call to Stripe for a session, and what came of it."""
+    query(request, ())
+    session_id = SessionId(path_id(request, "id"))
+    known = await operation_records.operations(hub.pool, session_id)
+    return Operations([_operation(one, known) for one in known])
+
+
+async def retry_operation(hub: Hub, who: Principal, request: web.Request) -> Operation:
+    """`POST /v1/admin/operations/{number}/retry`: want once more what failed at Stripe for good."""
+    query(request, ())
+    number = request.match_info["number"]
+    if NUMBER.fullmatch(number) is None:
+        raise not_found()
+    because = await body(request, Because)
+    again = await retrying.retry(hub, who, int(number), because.reason.strip())
+    return _operation(again, [])
+
+
 async def actions(hub: Hub, who: Principal, request: web.Request) -> Actions:
     """`GET /v1/admin/actions`: who did what, and why."""
     given = query(request, ("cursor", "limit"))
@@ -132,6 +150,27 @@ async def actions(hub: Hub, who: Principal, request: web.Request) -> Actions:
     found = await records.actions(hub.pool, before=None if before is None else int(before), limit=size)
     items = [_told(one, Action) for one in found]
     return Actions(items, str(items[-1].id) if len(items) == size else None)
+
+
+def _operation(one: payment.Operation, known: list[payment.Operation]) -> Operation:
+    outcome = one.outcome
+    return Operation(
+        id=one.id,
+        session_id=one.session_id,
+        participant_no=one.participant_no,
+        kind=one.kind.value,
+        ordinal=one.ordinal,
+        attempt=one.attempt,
+        amount_minor=one.amount_minor,
+        currency=one.currency,
+        state=one.state.value,
+        status=None if outcome is None else outcome.status,
+        code=None if outcome is None else outcome.code,
+        stripe_id=one.stripe_id,
+        created_at_ms=one.created_at_ms,
+        next_at_ms=one.next_at_ms,
+        may_retry=retrying.may_retry(one, known),
+    )
 
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -164,5 +203,7 @@ ROUTES = [
     Route("GET", "/v1/admin/disputes", ADMIN, Disputes, list_disputes),
     Route("GET", "/v1/admin/cases", ADMIN, Cases, cases),
     Route("POST", "/v1/admin/cases/{id}/close", ADMIN, Case, close_case, Because),
+    Route("GET", "/v1/admin/sessions/{id}/operations", ADMIN, Operations, session_operations),
+    Route("POST", "/v1/admin/operations/{number}/retry", ADMIN, Operation, retry_operation, Because),
     Route("GET", "/v1/admin/actions", ADMIN, Actions, actions),
 ]

@@ -51,7 +51,9 @@ class Refunds(Struct, frozen=True):
 
 
 class Dispute(Struct, frozen=True):
-    """A dispute, with the evidence that the bank is shown and whether it has it."""
+    """A dispute, with the evidence that the bank is shown and whether it has it: the state of its sending, or
+    `not_needed` when the bank had decided before.
+    """
 
     id: str
     session_id: str
@@ -72,6 +74,32 @@ class Disputes(Struct, frozen=True):
 
     items: list[Dispute]
     cursor: str | None
+
+
+class Operation(Struct, frozen=True):
+    """A call that Stripe gets, and what came of it. `may_retry`: it failed, and can be wanted again."""
+
+    id: int
+    session_id: str
+    participant_no: int
+    kind: str
+    ordinal: int
+    attempt: int
+    amount_minor: int
+    currency: str
+    state: str
+    status: str | None
+    code: str | None
+    stripe_id: str | None
+    created_at_ms: int
+    next_at_ms: int
+    may_retry: bool
+
+
+class Operations(Struct, frozen=True):
+    """All operations of one session, in the order in which they were wanted."""
+
+    items: list[Operation]
 
 
 class Case(Struct, frozen=True):

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, query, table
+from hub.routes.answer import Route, bad_request, query
 from hub.routes.people import ADMIN
 from rooms import analytics
 from store.postgres import analytics as rows
@@ -34,11 +34,6 @@ class Counts(msgspec.Struct, frozen=True):
     to_ms: int
     least_people: int
     items: list[Cell]
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def counts(hub: Hub, _who: Principal, request: web.Request) -> Counts:

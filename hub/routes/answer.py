@@ -15,11 +15,15 @@ from hub.edge.dispatch import malformed
 from hub.edge.strict_json import BadJsonError, strict
 from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
+from hub.moderation.suspending import require_unsuspended
 from rooms.ids import Role
 
 Answered = msgspec.Struct | web.StreamResponse
 Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
 
+READING = ("GET", "HEAD")
+OWN = "/v1/me"
+"""What stays open to a suspended person: their rights, and what they say against it."""
 PAGE_MAX = 100
 BODY_MAX = 64 * 1024
 PAGE_DEFAULT = 20
@@ -64,6 +68,8 @@ async def _principal(hub: Hub, route: Route, request: web.Request) -> Principal:
     principal = await hub.identity.bearer(request)
     if principal.role not in route.who:
         raise Refused(Code.FORBIDDEN, "This is not for your role.")
+    if route.method not in READING and not route.path.startswith(OWN):
+        await require_unsuspended(hub, principal.user_id)
     return principal
 
 

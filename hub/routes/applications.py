@@ -9,7 +9,7 @@ from hub import wire
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query, table
+from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
 from hub.routes.people import ADMIN
 from store.postgres import admin, practices
 from store.privacy.keys import SealBrokenError, ShreddedError, application_aad
@@ -47,11 +47,6 @@ class Applications(msgspec.Struct, frozen=True):
 
     items: list[Application]
     cursor: str | None
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def applications(hub: Hub, _who: Principal, request: web.Request) -> Applications:

@@ -10,7 +10,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.pictures import BYTES_MAX, FORMATS, MEDIA_TYPE
-from hub.routes.answer import Route, bad_request, not_found, path_id, query, table
+from hub.routes.answer import Route, bad_request, not_found, path_id, query
 from hub.routes.people import ALL, own_profile, told
 from hub.routes.replies import Me
 from rooms.ids import UserId
@@ -22,11 +22,6 @@ PIECE: Final = 64 * 1024
 UPLOAD_S: Final = 60.0
 """How long a picture may take to arrive."""
 TAKEN: Final = (*FORMATS.values(), "multipart/form-data")
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def put_avatar(hub: Hub, who: Principal, request: web.Request) -> Me:

@@ -8,7 +8,7 @@ from aiohttp import web
 from hub import wire
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, body, not_found, query, table
+from hub.routes.answer import Route, body, not_found, query
 from hub.routes.people import ALL, own_profile
 from store.postgres import consents
 from store.postgres.consents import PURPOSES, Purpose
@@ -37,11 +37,6 @@ class Consents(msgspec.Struct, frozen=True):
     items: list[Consent]
     history: list[Consent]
     cursor: str | None = None
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def show_consents(hub: Hub, who: Principal, request: web.Request) -> Consents:

@@ -6,27 +6,14 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hub import outbound, wire
+from hub import outbound, wire, wire_moderation, wire_safety
 from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
 from hub.hub import Hub
-from hub.routes import (
-    admin,
-    analytics,
-    applications,
-    avatars,
-    consents,
-    money,
-    payouts,
-    people,
-    policies,
-    practice,
-    profile,
-    sessions,
-    sign_in,
-)
+from hub.moderation import observed
 from hub.routes.answer import Route
+from hub.routes.topics import ROUTES
 
 VERSION = "1"
 BYTES = {"type": "string", "format": "binary"}
@@ -37,7 +24,11 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "session:offered": outbound.SessionOffered,
     "session:state": outbound.SessionState,
     "room:presence": outbound.RoomPresence,
+    "room:muted": outbound.RoomMuted,
     "chat:message": outbound.ChatMessage,
+    "chat:held": wire_safety.HeldMessage,
+    "chat:removed": wire_safety.MessageRemoved,
+    "safety:notice": wire_safety.SafetyNotice,
     "chat:typing": outbound.Typing,
     "chat:read": outbound.ReadUpTo,
     "meter:update": wire.Meter,
@@ -45,6 +36,8 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "notice": outbound.Notice,
     "policy:updated": outbound.PolicyUpdated,
     "media:signal": outbound.PeerSignal,
+    "moderation:flag": wire_moderation.FlagTold,
+    "moderation:observed": observed.ObservationEnded,
     "auth:expiring": wire.Refreshed,
     "hub:draining": outbound.Draining,
 }
@@ -71,9 +64,7 @@ class Documents:
     """`GET /v1/openapi.json` and `GET /v1/asyncapi.json`, made once."""
 
     def __init__(self) -> None:
-        own = (people, profile, avatars, practice, consents, policies)
-        topics = (*own, sessions, sign_in, money, payouts, admin, applications, analytics)
-        self._openapi = msgspec.json.encode(openapi(route for topic in topics for route in topic.ROUTES))
+        self._openapi = msgspec.json.encode(openapi(ROUTES))
         self._asyncapi = msgspec.json.encode(asyncapi(HANDLERS))
 
     def routes(self) -> list[web.RouteDef]:
@@ -178,8 +169,11 @@ def _summary(handle: object) -> str:
 
 def _parameters(path: str) -> list[dict[str, Any]]:
     names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
-    schemas = [{"type": "string", **({"format": "uuid"} if name.endswith("id") else {})} for name in names]
-    return [
-        {"name": name, "in": "path", "required": True, "schema": schema}
-        for name, schema in zip(names, schemas, strict=True)
-    ]
+    return [{"name": name, "in": "path", "required": True, "schema": _id(name)} for name in names]
+
+
+def _id(name: str) -> dict[str, str]:
+    """Ids are UUIDs; what is numbered is a number, and other names are words."""
+    if name == "number":
+        return {"type": "integer"}
+    return {"type": "string", **({"format": "uuid"} if name.endswith("id") else {})}

@@ -9,14 +9,15 @@ from billing import stripe_cards
 from billing.payment import State
 from billing.stripe_gateway import StripeUnavailable
 from billing.who_pays import TABLE
-from hub import deal, eligible, tipping, wire
+from hub import eligible, wire
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, body, not_found, path_id, query, table
+from hub.money import deal, tipping
+from hub.routes.answer import Route, bad_request, body, not_found, path_id, query
 from hub.words import LANGUAGES, WORDS, Language, Rule
 from rooms.ids import Role, SessionId, UserId
-from store.postgres import cards, people
+from store.postgres import cards, people, receivables
 from store.postgres.pool import acting_as
 
 ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
@@ -29,12 +30,22 @@ class Link(msgspec.Struct, frozen=True):
     url: str
 
 
+class OwedView(msgspec.Struct, frozen=True):
+    """What is owed for a session to which the card said no; it is asked again at `next_at_ms`, if ever."""
+
+    session_id: str
+    amount_minor: int
+    currency: str
+    next_at_ms: int | None
+
+
 class CardView(msgspec.Struct, frozen=True):
-    """As much of one's card as it takes to know it."""
+    """As much of one's card as it takes to know it, and what is owed, which a new card pays at once."""
 
     brand: str
     last4: str
     saved_at_ms: int
+    owed: list[OwedView]
 
 
 class Deal(msgspec.Struct, frozen=True):
@@ -83,11 +94,6 @@ class Rules(msgspec.Struct, frozen=True):
 
     language: Language
     items: list[RuleView]
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def show_deal(hub: Hub, who: Principal, request: web.Request) -> Deal:
@@ -147,13 +153,17 @@ async def _card_page(hub: Hub, user_id: UserId) -> str:
 
 
 async def show_card(hub: Hub, who: Principal, request: web.Request) -> CardView:
-    """`GET /v1/me/card`: brand and last four digits; not found without a card."""
+    """`GET /v1/me/card`: brand, last four digits, and what is owed; not found without a card."""
     query(request, ())
     async with acting_as(hub.pool, who.user_id) as connection:
         card = await cards.own_card(connection)
     if card is None:
         raise not_found()
-    return CardView(card.brand, card.last4, card.saved_at_ms)
+    owed = [
+        OwedView(one.session_id, one.amount_minor, one.currency, one.next_at_ms)
+        for one in await receivables.owed(hub.pool, who.user_id)
+    ]
+    return CardView(card.brand, card.last4, card.saved_at_ms, owed)
 
 
 async def give_tip(hub: Hub, who: Principal, request: web.Request) -> Tip:

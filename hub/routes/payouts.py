@@ -4,12 +4,12 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from hub import onboarding
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, cursor, limit, query, table
+from hub.money import onboarding
+from hub.routes.answer import Route, cursor, limit, query
 from rooms.ids import Role, SessionId
-from store.postgres import payouts
+from store.postgres import fraud, payouts
 
 PRACTITIONER: frozenset[Role] = frozenset({"practitioner"})
 
@@ -23,6 +23,7 @@ class Onboarding(Struct, frozen=True):
 class Earned(Struct, frozen=True):
     """What was earned in one currency, in minor units, and where it is.
 
+    Of `earned_minor`, the platform pays `promotion_minor` for guests' free time.
     `pending_minor` is still with the platform, `transferred_minor` went to the practitioner's account at
     Stripe, of which `paid_out_minor` reached their bank and `on_the_way_minor` is about to. `debt_minor` is
     to be given back, and kept from what is earned next.
@@ -30,6 +31,7 @@ class Earned(Struct, frozen=True):
 
     currency: str
     earned_minor: int
+    promotion_minor: int
     pending_minor: int
     transferred_minor: int
     paid_out_minor: int
@@ -38,7 +40,10 @@ class Earned(Struct, frozen=True):
 
 
 class EarnedSession(Struct, frozen=True):
-    """One session's part. `deducted_minor` is what refunds and disputes took of it, or a debt kept."""
+    """One session's part. `earned_minor` is of what the guest was charged; beside it the platform pays
+    `promotion_minor` for the guest's free time. `deducted_minor` is what refunds and disputes took of it, or
+    a debt kept.
+    """
 
     session_id: str
     ended_at_ms: int | None
@@ -46,23 +51,23 @@ class EarnedSession(Struct, frozen=True):
     charged_minor: int
     fee_minor: int
     earned_minor: int
+    promotion_minor: int
     tip_minor: int
     deducted_minor: int
     transferred_minor: int
 
 
 class Earnings(Struct, frozen=True):
-    """All that was earned, and a page of the sessions it came from, the newest first."""
+    """All that was earned, and a page of the sessions it came from, the newest first.
+
+    `held_for_review`: somebody of the platform reviews the payments, and until then nothing is transferred.
+    """
 
     transfers_active: bool
+    held_for_review: bool
     totals: list[Earned]
     sessions: list[EarnedSession]
     cursor: str | None
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def onboard(hub: Hub, who: Principal, request: web.Request) -> Onboarding:
@@ -82,6 +87,7 @@ async def earnings(hub: Hub, who: Principal, request: web.Request) -> Earnings:
     )
     return Earnings(
         transfers_active=account is not None and account.transfers_active,
+        held_for_review=await fraud.payouts_held(hub.pool, who.user_id),
         totals=[msgspec.convert(total, Earned, from_attributes=True) for total in totals],
         sessions=[msgspec.convert(part, EarnedSession, from_attributes=True) for part in found],
         cursor=found[-1].session_id if len(found) == size else None,

@@ -3,10 +3,10 @@
 from aiohttp import web
 
 from hub import wire
-from hub.deal import practitioner
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
+from hub.money.deal import practitioner
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
 from hub.routes.replies import Me, Practitioners
 from rooms.age import is_adult
 from rooms.ids import Role, UserId
@@ -16,11 +16,6 @@ from store.records import Person
 
 ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
 ADMIN: frozenset[Role] = frozenset({"admin"})
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def me(hub: Hub, who: Principal, request: web.Request) -> Me:
@@ -78,6 +73,7 @@ async def practitioners(hub: Hub, who: Principal, request: web.Request) -> Pract
         raise bad_request("online", "expected true or false")
     size, after = limit(given), cursor(given)
     ids = await _free_now(hub) if online == "true" else None
+    hidden = await hub.blocks.of(who.user_id)
     async with acting_as(hub.pool, who.user_id) as connection:
         listings = await people.directory(
             connection,
@@ -87,8 +83,8 @@ async def practitioners(hub: Hub, who: Principal, request: web.Request) -> Pract
             after=None if after is None else UserId(after),
         )
     statuses = await hub.directory.statuses([listing.id for listing in listings])
-    items = [practitioner(listing, statuses[listing.id]) for listing in listings]
-    return Practitioners(items, items[-1].id if len(items) == size else None)
+    items = [practitioner(listing, statuses[listing.id]) for listing in listings if listing.id not in hidden]
+    return Practitioners(items, listings[-1].id if len(listings) == size else None)
 
 
 async def _free_now(hub: Hub) -> list[UserId]:
@@ -102,7 +98,7 @@ async def one_practitioner(hub: Hub, who: Principal, request: web.Request) -> wi
     user_id = UserId(path_id(request, "id"))
     async with acting_as(hub.pool, who.user_id) as connection:
         listings = await people.directory(connection, ids=[user_id], limit=1)
-    if not listings:
+    if not listings or user_id in await hub.blocks.of(who.user_id):
         raise not_found()
     statuses = await hub.directory.statuses([user_id])
     return practitioner(listings[0], statuses[user_id])

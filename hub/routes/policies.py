@@ -12,7 +12,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.policy import deployed
-from hub.routes.answer import Route, bad_request, body, not_found, query, table
+from hub.routes.answer import Route, bad_request, body, not_found, query
 from hub.routes.people import ADMIN, ALL, own_profile
 from hub.words import LANGUAGES, Language
 from store.postgres import admin, policies
@@ -90,11 +90,6 @@ class Published(msgspec.Struct, frozen=True):
     version: int
     effective_at_ms: int
     published_at_ms: int
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def show_policy(hub: Hub, who: Principal, request: web.Request) -> Policy:

@@ -15,7 +15,7 @@ from hub.correcting import Peers
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, body, not_found, query, table
+from hub.routes.answer import Route, bad_request, body, not_found, query
 from hub.routes.people import own_profile
 from hub.routes.profile import WORKER_AFTER_MS, Version, fit, stale
 from rooms import profile
@@ -88,11 +88,6 @@ class Practice(msgspec.Struct, frozen=True):
     transfers_active: bool
     verified: bool
     version: int
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def apply(hub: Hub, who: Principal, request: web.Request) -> OwnApplication:

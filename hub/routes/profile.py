@@ -14,7 +14,7 @@ from hub.correcting import Peers
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.routes.answer import Route, bad_request, body, not_found, path_id, query, table
+from hub.routes.answer import Route, bad_request, body, not_found, path_id, query
 from hub.routes.people import ADMIN, ALL, own_profile, told
 from hub.routes.replies import Me
 from rooms import age, profile
@@ -60,11 +60,6 @@ class Born(msgspec.Struct, frozen=True):
     born_on: date | None
     adult: bool
     version: int
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def change_me(hub: Hub, who: Principal, request: web.Request) -> Me:

@@ -28,6 +28,7 @@ _ENDINGS = {
     "line_lost": "the connection did not come back",
     "funding_over": "the funded time was used up",
     "session_limit": "the longest session was reached",
+    "ended_by_moderator": "by a moderator",
     "practitioner_fault": "it could not go on for a reason on the practitioner's side",
     "practitioner_conduct": "by a moderator, because of the practitioner",
     "guest_conduct": "by a moderator, because of the guest",
@@ -77,7 +78,11 @@ def _rows(receipt: Receipt) -> Iterator[str]:
         return
     yield _row("Charged to the guest", show(receipt.total_minor))
     yield _row("Platform fee", show(-receipt.fee_minor))
-    yield _row("You earn", show(receipt.practitioner_minor + receipt.tip_minor), kind="total")
+    promotion_minor = 0 if receipt.promotion_minor is UNSET else receipt.promotion_minor
+    if promotion_minor:
+        yield _row("Free time, paid by the platform", show(promotion_minor))
+    earned_minor = receipt.practitioner_minor + promotion_minor + receipt.tip_minor
+    yield _row("You earn", show(earned_minor), kind="total")
 
 
 def _row(name: str, value: str, *, kind: str = "") -> str:

@@ -49,7 +49,10 @@ class Interval(Struct, frozen=True):
 
 
 class Receipt(Struct, frozen=True):
-    """What one guest is charged. Fee and earnings are for the practitioner alone."""
+    """What one guest is charged. Fee and earnings are for the practitioner alone.
+
+    `promotion_minor` is what the platform pays the practitioner for the free time.
+    """
 
     session_id: str
     practitioner: wire.Named
@@ -71,6 +74,7 @@ class Receipt(Struct, frozen=True):
     transcript_head: str | None
     fee_minor: int | UnsetType = UNSET
     practitioner_minor: int | UnsetType = UNSET
+    promotion_minor: int | UnsetType = UNSET
     waived_reason: str | None = None
     """`waived` in words."""
 
@@ -150,6 +154,7 @@ def receipt(bill: records.Receipt, *, for_practitioner: bool) -> Receipt:
         transcript_head=None if head is None else head.hex(),
         fee_minor=bill.fee_minor if for_practitioner else UNSET,
         practitioner_minor=bill.practitioner_minor if for_practitioner else UNSET,
+        promotion_minor=bill.promotion_minor if for_practitioner else UNSET,
         waived_reason=waived(bill.waived),
     )
 

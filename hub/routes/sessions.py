@@ -11,7 +11,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes import replies, transcripts
-from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, table
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
 from hub.routes.receipt_page import receipt_page
 from hub.routes.replies import Receipt, Sessions, Transcript
 from hub.routes.transcripts import Page
@@ -22,11 +22,6 @@ from store.postgres.pool import acting_as
 
 PARTY: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
 """Anyone may ask; row-level security shows them what they took part in."""
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def history(hub: Hub, who: Principal, request: web.Request) -> Sessions:

@@ -5,7 +5,7 @@ from aiohttp import web
 from hub import wire
 from hub.edge.auth import Principal
 from hub.hub import Hub
-from hub.routes.answer import Route, body, query, table
+from hub.routes.answer import Route, body, query
 from hub.routes.people import ALL
 from store.redis.revocations import Scope
 
@@ -14,11 +14,6 @@ class SignOut(wire.Body, frozen=True):
     """Which sign-ins to end: this one, every other one, or all."""
 
     scope: Scope
-
-
-def routes(hub: Hub) -> list[web.RouteDef]:
-    """What this file answers."""
-    return table(hub, ROUTES)
 
 
 async def sign_out(hub: Hub, who: Principal, request: web.Request) -> wire.Done:

@@ -66,7 +66,7 @@ async def running(hub: Hub, room: Room, head_seq: int) -> tuple[list[Page], byte
 
 
 def _body(message: StoredMessage) -> bytes | None:
-    return None if message.lost else message.body
+    return None if message.lost or message.removed else message.body
 
 
 async def _said(keyring: Keyring, row: TranscriptRow) -> Said:

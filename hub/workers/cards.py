@@ -1,10 +1,13 @@
 """What Stripe tells of guests' cards: the event says where to look, and the card that is there is kept."""
 
+from collections.abc import Callable
+
 import asyncpg
 import structlog
 
 from billing import stripe_cards
 from billing.stripe_gateway import StripeGateway
+from hub.workers import receivables
 from hub.workers.webhooks import Applies
 from store.postgres import cards
 from store.records import InboxEvent
@@ -13,11 +16,15 @@ log = structlog.get_logger()
 
 
 class Cards:
-    """Cards that guests saved on Stripe's own page."""
+    """Cards that guests saved on Stripe's own page. `now_ms` gives Unix milliseconds."""
 
-    def __init__(self, pool: asyncpg.Pool, gateway: StripeGateway) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, gateway: StripeGateway, *, environment: str, now_ms: Callable[[], int]
+    ) -> None:
         self._pool = pool
         self._gateway = gateway
+        self._environment = environment
+        self._now_ms = now_ms
 
     def news(self) -> dict[str, Applies]:
         """What applies each type of event. Both tell of the same card; whichever comes first is enough."""
@@ -40,7 +47,12 @@ class Cards:
         person_id = await cards.owner(self._pool, card.customer)
         if person_id is None:
             return "not ours"
-        if not await cards.save_card(self._pool, person_id, card):
+        changed = await cards.save_card(self._pool, person_id, card)
+        # Changed or not: whoever saved it may have died before this.
+        await receivables.ask_new_card(
+            self._pool, person_id, environment=self._environment, now_ms=self._now_ms()
+        )
+        if not changed:
             return "no change"
         log.info("card.saved", person=person_id, brand=card.brand)
         return None

@@ -13,7 +13,8 @@ import structlog
 
 from billing import evidence, ledger, refunding, requests
 from billing.evidence import Proof
-from billing.payment import COLLECTS, Operation, State
+from billing.payment import COLLECTS, Kind, Operation, Outcome, State
+from billing.recovery import DISPUTE_DECIDED, NOT_NEEDED
 from billing.refunding import Paid
 from billing.stripe_gateway import StripeGateway
 from billing.stripe_records import Dispute
@@ -33,7 +34,6 @@ NEWS: Final = frozenset(
         "charge.dispute.funds_reinstated",
     }
 )
-DECIDED: Final = frozenset({"won", "lost", "warning_closed", "prevented"})
 WITHDRAWN: Final = frozenset({"needs_response", "under_review", "won", "lost"})
 """With these the bank has taken the money; a mere warning takes none."""
 
@@ -113,19 +113,21 @@ class Disputes:
             await self._book(
                 connection, known, "dispute", ledger.disputed(known.amount_minor, known.currency)
             )
+        if found.status in DISPUTE_DECIDED:
+            await self._need_no_evidence(connection, known, now_ms)
         if found.status == "won":
             entries = ledger.dispute_won(known.amount_minor, known.currency)
             await self._book(connection, known, "dispute_won", entries)
         elif found.status == "lost":
             await self._lose(connection, known)
-        elif found.status not in DECIDED:
+        elif found.status not in DISPUTE_DECIDED:
             await self._show_evidence(connection, known)
         await disputes.move_dispute(
             connection,
             known.id,
             found.status,
             due_by_ms=_due_by_ms(found),
-            closed_at_ms=now_ms if found.status in DECIDED else None,
+            closed_at_ms=now_ms if found.status in DISPUTE_DECIDED else None,
         )
         await returns.bring_back(
             connection,
@@ -204,6 +206,15 @@ class Disputes:
             [wanted],
             now_ms=now_ms,
         )
+
+    async def _need_no_evidence(
+        self, connection: Transacting, known: money_records.Dispute, now_ms: int
+    ) -> None:
+        """What was not sent yet stays unsent; what is being sent, Stripe refuses, and that is accepted."""
+        for one in await operations.operations(connection, known.session_id):
+            if one.kind is Kind.EVIDENCE and one.params.target == known.id and one.state is State.PENDING:
+                outcome = Outcome("refused", code=NOT_NEEDED)
+                await operations.retract(connection, one.id, outcome=outcome, now_ms=now_ms)
 
 
 def _due_by_ms(found: Dispute) -> int | None:

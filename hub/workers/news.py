@@ -4,13 +4,15 @@ from typing import Final
 
 from hub.workers.accounts import PAYOUT_NEWS, Accounts
 from hub.workers.disputes import NEWS, Disputes
+from hub.workers.failed_refunds import NEWS as REFUND_NEWS
+from hub.workers.failed_refunds import FailedRefunds
 from hub.workers.webhooks import Applies
 from store.records import InboxEvent
 
 ACCOUNT_NEWS: Final = frozenset({"account.application.deauthorized", "account.updated", "capability.updated"})
 
 
-def news(accounts: Accounts, disputes: Disputes) -> dict[str, Applies]:
+def news(accounts: Accounts, disputes: Disputes, failed_refunds: FailedRefunds) -> dict[str, Applies]:
     """What applies each type of event. An event only says where to look."""
 
     async def account(event: InboxEvent) -> str | None:
@@ -26,8 +28,12 @@ def news(accounts: Accounts, disputes: Disputes) -> dict[str, Applies]:
     async def dispute(event: InboxEvent) -> str | None:
         return "not used" if event.object_id is None else await disputes.apply(event.object_id)
 
+    async def refund(event: InboxEvent) -> str | None:
+        return "not used" if event.object_id is None else await failed_refunds.apply(event.object_id)
+
     return {
         **dict.fromkeys(ACCOUNT_NEWS, account),
         **dict.fromkeys(PAYOUT_NEWS, payout),
         **dict.fromkeys(NEWS, dispute),
+        **dict.fromkeys(REFUND_NEWS, refund),
     }

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from billing import ledger, recovery, requests, stand_in
 from billing.payment import TERMINAL, Kind, Operation, Outcome, State, Wanted
 from billing.recovery import Step
-from hub.workers import returns
+from hub.workers import promotions, receivables, returns
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId
 from store.postgres import cases, operations, payments, refunds, settlements
@@ -25,6 +25,9 @@ SWEEP: Final = 100
 SWEEP_PAGES_MAX: Final = 10
 ORPHAN_MS: Final = 600_000
 """A hold whose room has not appeared within this was made for a request that never came to be."""
+
+LOCKED: Final = returns.GUARDED | {Kind.CHARGE}
+"""Operations whose outcome is decided under the session's lock; of a charge, which card is asked next."""
 
 Apply = Callable[[Operation, Outcome], Awaitable[None]]
 Settled = Callable[[SessionId], Awaitable[None]]
@@ -60,7 +63,7 @@ class Outcomes:
         """Commit a step with all that follows from it; None when the operation was over already."""
         now_ms = self._now_ms()
         async with self._pool.acquire() as connection, connection.transaction():
-            if operation.kind in returns.GUARDED:
+            if operation.kind in LOCKED:
                 # Before the row, as whoever begins a transfer does: two that wait for each other would end.
                 await refunds.lock_money(connection, operation.session_id)
             recorded = await operations.outcome(
@@ -112,6 +115,7 @@ class Outcomes:
         """Put something before a person, once per kind and session while it is open."""
         detail = {
             "operation": operation.name,
+            "operation_id": operation.id,
             "stripe_id": operation.stripe_id,
             "code": operation.outcome.code if operation.outcome is not None else None,
         }
@@ -128,6 +132,8 @@ class Outcomes:
         wanted = await self._next(db, recorded, now_ms)
         if wanted is not None:
             await self._want(db, recorded, wanted, now_ms)
+            if recovery.waits_for_balance(recorded):
+                await promotions.balance_short(db, recorded, now_ms=now_ms)
             return
         kind = recovery.concern(recorded)
         if kind is not None:
@@ -140,7 +146,10 @@ class Outcomes:
         if stand_in.is_gone(recorded):
             known = await operations.operations(db, recorded.session_id)
             return stand_in.charge(recorded, known, now_ms=now_ms)
-        return recovery.follow_up(recorded, now_ms=now_ms)
+        wanted = recovery.follow_up(recorded, now_ms=now_ms)
+        if wanted is None and recorded.kind is Kind.CHARGE:
+            return await receivables.again(db, recorded, now_ms=now_ms)
+        return wanted
 
     async def _apply_hold(self, operation: Operation, outcome: Outcome) -> bool:
         """Tell the room; whether that is done with. A hold that no room will ever use is released."""

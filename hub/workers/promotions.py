@@ -1,58 +1,75 @@
-"""Makes practitioners of guests whose application was approved: the role at the identity provider first,
-since every token says it, and then the practice in the directory.
+"""What the platform pays practitioners for free time: what is due, its transfer, and a balance too short.
+
+No charge stands behind it, so it can go out only while the platform's own balance covers it. Until then it is
+asked for again and again, under a new key each time, since Stripe's no is final; it is never given up.
 """
 
-from collections.abc import Callable
-from typing import Final, Protocol
-
-import asyncpg
 import structlog
 
-from hub.correcting import Peers
-from hub.errors import log_unexpected
-from rooms.ids import Role, UserId
-from store.postgres import practices
-from store.postgres.practices import Approved
+from billing import promotion, requests
+from billing.payment import Operation, Wanted
+from rooms.ids import SessionId
+from store.postgres import cases, operations, refunds
+from store.postgres.pool import Db
 
-BATCH: Final = 20
+BALANCE_SHORT = "balance_short"
+"""The kind of the one case a currency that asks an operator to top up the platform's balance."""
 
 log = structlog.get_logger()
 
 
-class SetsRoles(Protocol):
-    """The identity provider, as far as roles are concerned."""
+async def due_minor(db: Db, session_id: SessionId, participant_no: int) -> int:
+    """What is still to be transferred for a guest's free time. Decide by it under the session's lock."""
+    return promotion.due_minor(
+        await operations.operations(db, session_id),
+        await refunds.deductions(db, session_id, participant_no),
+        participant_no=participant_no,
+        promotion_minor=await refunds.promised_part(db, session_id, participant_no),
+    )
 
-    async def set_role(self, user_id: UserId, role: Role) -> None:
-        """Set `app_metadata.role`; the second time is harmless. Raises when it is not known to be set."""
+
+async def unstaged(
+    db: Db,
+    session_id: SessionId,
+    participant_no: int,
+    known: list[Operation],
+    *,
+    currency: str,
+    destination: str,
+    at_ms: int,
+) -> list[Wanted]:
+    """The transfer that could not be wanted with the settlement, if one is owed and none was wanted since."""
+    if any(requests.is_promotion(one) and one.participant_no == participant_no for one in known):
+        return []
+    amount_minor = await refunds.promised_part(db, session_id, participant_no)
+    if amount_minor == 0:
+        return []
+    return [
+        requests.promotion(
+            session_id,
+            participant_no,
+            amount_minor=amount_minor,
+            currency=currency,
+            destination=destination,
+            at_ms=at_ms,
+        )
+    ]
 
 
-class Promotions:
-    """The duty. What fails stays approved, and is tried again at the next turn."""
-
-    def __init__(
-        self, pool: asyncpg.Pool, roles: SetsRoles, peers: Peers, *, now_ms: Callable[[], int]
-    ) -> None:
-        self._pool = pool
-        self._roles = roles
-        self._peers = peers
-        self._now_ms = now_ms
-
-    async def run_once(self) -> int:
-        """Gives how many became practitioners. Raises what Postgres raises."""
-        due = await practices.approved(self._pool, limit=BATCH)
-        return sum([await self._promote(application) for application in due])
-
-    async def _promote(self, application: Approved) -> bool:
-        try:
-            await self._roles.set_role(application.person_id, "practitioner")
-        except Exception as error:  # noqa: BLE001  One that fails must not keep the others waiting.
-            log_unexpected(error, where="promotions")
-            return False
-        async with self._pool.acquire() as connection, connection.transaction():
-            person_id = await practices.finish(connection, application.id)
-            if person_id is None:
-                return False
-            await practices.verify(connection, person_id, now_ms=self._now_ms())
-        log.info("practitioner.verified", person=person_id)
-        await self._peers.tell_directory(person_id)
-        return True
+async def balance_short(db: Db, refused: Operation, *, now_ms: int) -> None:
+    """Ask an operator for money: one case a currency while it is open. The transfer is tried again anyway."""
+    about = {
+        "operation": refused.name,
+        "session_id": refused.session_id,
+        "amount_minor": refused.amount_minor,
+    }
+    opened = await cases.open_case(
+        db,
+        BALANCE_SHORT,
+        session_id=None,
+        detail=about,
+        now_ms=now_ms,
+        subject=refused.currency,
+    )
+    if opened:
+        log.error("payments.balance_short", session_id=refused.session_id, currency=refused.currency)

@@ -3,7 +3,7 @@
 It reads Stripe's lists in windows of time, each once, well after everything in it should have been recorded:
 events that never reached us enter the inbox as if they had; intents and transfers have to be operations of
 ours; each movement of the platform's balance has to be one that we know, to the unit. The other way round,
-each operation that moved money is looked up once.
+each operation that moved money is looked up once, and the balance has to be what all movements add up to.
 """
 
 from collections.abc import AsyncIterator, Callable, Collection
@@ -13,33 +13,29 @@ import asyncpg
 import structlog
 
 from billing import recovery
-from billing.payment import COLLECTS, Facts, Kind, Operation, State
-from billing.stripe_gateway import Listing, StripeGateway, StripeUnavailable
+from billing.payment import Facts, Kind, Operation, State
+from billing.stripe_gateway import Listing, StripeGateway, StripeUnavailable, TooMany
 from billing.stripe_objects import Intent, Transfer
 from billing.stripe_records import BalanceTransaction, Event
+from hub.workers import failed_refunds, movements
+from hub.workers.movements import Movements
 from rooms.ids import SessionId
-from store.postgres import cases, disputes, inbox, reconciliation
+from store.postgres import cases, inbox, reconciliation
 
-WINDOW_S: Final = 600
+WINDOW_S: Final = 14_400
+WINDOW_MIN_S: Final = 60
+"""A window in which there is more than is read of one list is halved, down to this."""
 WINDOWS_MAX: Final = 24
-"""Windows of one list that one run reads: after an outage it catches up over several runs."""
-FIRST_S: Final = 3_600
-"""How far back the first run begins."""
+"""Windows of one list that one run reads: after a long outage it catches up over several runs."""
+FIRST_S: Final = 172_800
+"""How far back the first run begins: twice as long as anything is tried again under its key."""
+OVERLAP_S: Final = 600
+"""How much of what was read is read again: at Stripe, too, something may appear a little after its time."""
 SETTLED_S: Final = 900
 """What is younger may still be on its way into our record."""
 EVENT_LAG_S: Final = 120
 """An event that is younger may still be delivered by itself."""
 OPERATIONS: Final = 100
-
-MOVES: Final[dict[str, tuple[frozenset[Kind], int]]] = {
-    "ch": (COLLECTS, 1),
-    "py": (COLLECTS, 1),
-    "re": (frozenset({Kind.REFUND}), -1),
-    "tr": (frozenset({Kind.TRANSFER}), -1),
-    "trr": (frozenset({Kind.REVERSAL}), 1),
-}
-"""By the prefix of a movement's source: which operations of ours it is, and which way the money goes."""
-DISPUTES: Final = frozenset({"du", "dp"})
 
 log = structlog.get_logger()
 
@@ -62,11 +58,20 @@ class Reconciler:
         self._gateway = gateway
         self._wanted = frozenset(wanted)
         self._now_ms = now_ms
+        self._moved = Movements(pool, gateway, now_ms=now_ms)
 
     async def run_once(self) -> int:
         """How many differences were found. Raises what Postgres raises; without Stripe it waits."""
         found = 0
-        for compare in (self._events, self._intents, self._transfers, self._movements, self._operations):
+        compared = (
+            self._events,
+            self._intents,
+            self._transfers,
+            self._movements,
+            self._operations,
+            self._balance,
+        )
+        for compare in compared:
             try:
                 found += await compare()
             except StripeUnavailable as error:
@@ -78,18 +83,22 @@ class Reconciler:
         listing = self._gateway.api.events.list_async
         async for event in self._windows("events", listing, Event, lag_s=EVENT_LAG_S):
             if event.type in self._wanted:
-                missed = await inbox.insert_event(
-                    self._pool,
-                    event_id=event.id,
-                    source="stripe",
-                    type=event.type,
-                    object_id=event.object_id,
-                    payload={"account": event.account, "created": event.created},
-                    now_ms=self._now_ms(),
-                )
-                if missed:
-                    log.warning("reconcile.event_missed", event_id=event.id, type=event.type)
+                payload = {"account": event.account, "created": event.created}
+                await self._enter(event.id, event.type, event.object_id, payload)
         return 0
+
+    async def _enter(self, event_id: str, kind: str, object_id: str | None, payload: dict[str, Any]) -> None:
+        missed = await inbox.insert_event(
+            self._pool,
+            event_id=event_id,
+            source="stripe",
+            type=kind,
+            object_id=object_id,
+            payload=payload,
+            now_ms=self._now_ms(),
+        )
+        if missed:
+            log.warning("reconcile.event_missed", event_id=event_id, type=kind)
 
     async def _intents(self) -> int:
         listing, found = self._gateway.api.payment_intents.list_async, 0
@@ -131,27 +140,35 @@ class Reconciler:
         return found
 
     async def _movement(self, movement: BalanceTransaction) -> bool:
-        source = movement.source or ""
-        prefix = source.partition("_")[0]
-        if prefix in DISPUTES:
-            known = await disputes.dispute(self._pool, source)
-            ours_minor = None if known is None else known.amount_minor
-            session_id = None if known is None else known.session_id
-            moved_minor = abs(movement.amount)
-        elif prefix in MOVES:
-            kinds, sign = MOVES[prefix]
-            moved = await reconciliation.moved(self._pool, source, kinds)
-            ours_minor = moved.amount_minor if moved.operations else None
-            session_id, moved_minor = moved.session_id, sign * movement.amount
-        else:
-            # Payouts, top-ups and fees are the platform's own affair, and no session's.
+        if movements.is_platforms(movement):
+            await self._moved.keep(movement, None)
             return False
-        if ours_minor == moved_minor:
+        ours = await self._moved.ours(movement)
+        await self._moved.keep(movement, ours)
+        if movement.type in movements.BOUNCED and ours.amount_minor is not None:
+            await self._refund_failed(movement.source or "", movement.id)
+        if ours.amount_minor == movement.amount:
             return False
-        kind = "movement_unknown" if ours_minor is None else "movement_differs"
+        kind = "movement_unknown" if ours.amount_minor is None else "movement_differs"
         return await self._case(
-            kind, movement.id, session_id, source=source, moved_minor=moved_minor, ours_minor=ours_minor
+            kind,
+            movement.id,
+            ours.session_id,
+            source=movement.source,
+            moved_minor=movement.amount,
+            ours_minor=ours.amount_minor,
         )
+
+    async def _refund_failed(self, refund_id: str, seen: str) -> None:
+        """Whatever became of the event that told so, it is applied as if it had come, and opens a case."""
+        await self._enter(f"reconciled:{seen}", failed_refunds.EVENT, refund_id, {})
+
+    async def _balance(self) -> int:
+        """The balance, once all movements were read but the latest."""
+        read_until_s = await reconciliation.read_until(self._pool, "movements")
+        if read_until_s is None or read_until_s < self._now_ms() // 1000 - SETTLED_S - OVERLAP_S:
+            return 0
+        return await self._moved.compare(read_until_s)
 
     async def _operations(self) -> int:
         """Each operation that moved money is looked up at Stripe once."""
@@ -165,7 +182,9 @@ class Reconciler:
             else:
                 outcome = recovery.conclude(operation, facts, now_ms=self._now_ms()).outcome
                 known = operation.outcome
-                if known is None or outcome is None or known.amount_minor != outcome.amount_minor:
+                if operation.kind is Kind.REFUND and facts.status in failed_refunds.FAILED:
+                    await self._refund_failed(facts.id, facts.id)
+                elif known is None or outcome is None or known.amount_minor != outcome.amount_minor:
                     found += await self._case(
                         "operation_differs", operation.name, operation.session_id, stripe_id=facts.id
                     )
@@ -178,16 +197,23 @@ class Reconciler:
         """What Stripe lists since the last time, window by window. A window counts as read when all of it was
         dealt with.
         """
-        now_s = self._now_ms() // 1000
-        since_s = await reconciliation.read_until(self._pool, name)
-        since_s = now_s - FIRST_S if since_s is None else since_s
+        now_s, span_s = self._now_ms() // 1000, WINDOW_S
+        read_s = await reconciliation.read_until(self._pool, name)
+        since_s = now_s - FIRST_S if read_s is None else read_s - OVERLAP_S
         for _ in range(WINDOWS_MAX):
-            until_s = min(since_s + WINDOW_S, now_s - lag_s)
+            until_s = min(since_s + span_s, now_s - lag_s)
             if until_s <= since_s:
                 return
             query: dict[str, Any] = {"created": {"gte": since_s, "lt": until_s}}
-            async for item in self._gateway.each(listing, query, kind):
-                yield item
+            try:
+                async for item in self._gateway.each(listing, query, kind):
+                    yield item
+            except TooMany:
+                if span_s <= WINDOW_MIN_S:
+                    raise
+                # What of it was read is read again in a narrower window: it makes no difference.
+                span_s //= 2
+                continue
             await reconciliation.save_until(self._pool, name, until_s)
             since_s = until_s
 

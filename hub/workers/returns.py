@@ -8,11 +8,11 @@ refund, the dispute or the transfer.
 from typing import Final
 
 from billing import ledger, refunding, requests
-from billing.payment import Kind, Operation, State
+from billing.payment import Kind, Operation, State, Wanted
 from billing.recovery import NO_EFFECT
 from billing.refunding import Paid
 from rooms.ids import SessionId
-from store.money_records import DeductionRow
+from store.money_records import DeductionRow, Refund
 from store.postgres import operations, refunds, settlements
 from store.postgres.pool import Db
 
@@ -33,7 +33,9 @@ async def follow(db: Db, recorded: Operation, *, environment: str, now_ms: int) 
 async def bring_back(
     db: Db, session_id: SessionId, participant_no: int, *, environment: str, now_ms: int
 ) -> int:
-    """Want a reversal for each charge of which the practitioner has more than is due; how many there are."""
+    """Want a reversal for each charge of which the practitioner has more than is due, and a transfer where
+    what had come back is due once more; how many there are. Under the session's lock.
+    """
     known = await operations.operations(db, session_id)
     reversals = [
         one.ordinal for one in known if (one.kind, one.participant_no) == (Kind.REVERSAL, participant_no)
@@ -41,21 +43,111 @@ async def bring_back(
     ordinal = max(reversals, default=0)
     wanted = []
     for paid in await paid_by(db, session_id, participant_no, known):
-        if paid.due_minor < 0 and paid.transfer is not None:
+        for sent in paid.back:
             ordinal += 1
             wanted.append(
                 requests.reversal(
                     session_id,
                     participant_no,
                     ordinal=ordinal,
-                    amount_minor=-paid.due_minor,
+                    amount_minor=sent.left_minor,
                     currency=paid.currency,
-                    transfer_id=paid.transfer,
+                    transfer_id=sent.transfer,
                     at_ms=now_ms,
                 )
             )
+        if paid.owed_minor:
+            await _owe(db, session_id, participant_no, paid, now_ms)
+        if paid.goes_on and paid.last is not None:
+            wanted.append(_once_more(paid, paid.last, now_ms))
     await operations.insert_operations(db, environment, session_id, participant_no, wanted, now_ms=now_ms)
     return len(wanted)
+
+
+async def _owe(db: Db, session_id: SessionId, participant_no: int, paid: Paid, now_ms: int) -> None:
+    """What had paid a debt of the practitioner's has gone back to the guest: it is owed again."""
+    owed = await refunds.insert_deduction(
+        db,
+        session_id,
+        participant_no,
+        kind="debt",
+        charge=paid.charge,
+        amount_minor=0,
+        practitioner_minor=paid.owed_minor,
+        now_ms=now_ms,
+    )
+    await settlements.book(
+        db,
+        session_id,
+        participant_no,
+        kind="netted_back",
+        ordinal=owed.ordinal,
+        entries=ledger.indebted(paid.owed_minor, paid.currency),
+        now_ms=now_ms,
+    )
+
+
+def _once_more(paid: Paid, last: Operation, now_ms: int) -> Wanted:
+    """What is due again of a charge. How much it is then, and to which account, is decided when it begins."""
+    return requests.transfer(
+        last.session_id,
+        last.participant_no,
+        ordinal=last.ordinal + requests.AGAIN,
+        amount_minor=paid.due_minor,
+        currency=paid.currency,
+        destination=str(last.params.body["destination"]),
+        charge=paid.charge,
+        at_ms=now_ms,
+    )
+
+
+async def stage_refund(db: Db, approved: Refund, *, environment: str, now_ms: int) -> None:
+    """What an approved refund takes of which charge, and the calls that Stripe is to get. Raises TooMuch."""
+    session_id, participant_no = approved.session_id, approved.participant_no
+    paid = await paid_by(db, session_id, participant_no)
+    for part in refunding.plan(paid, approved.amount_minor):
+        deduction = await refunds.insert_deduction(
+            db,
+            session_id,
+            participant_no,
+            kind="refund",
+            charge=part.paid.charge,
+            amount_minor=part.amount_minor,
+            practitioner_minor=part.practitioner_minor,
+            now_ms=now_ms,
+            refund_id=approved.id,
+        )
+        wanted = requests.refund(
+            session_id,
+            participant_no,
+            ordinal=deduction.ordinal,
+            amount_minor=part.amount_minor,
+            currency=approved.currency,
+            intent=part.paid.intent,
+            at_ms=now_ms,
+        )
+        await operations.insert_operations(
+            db, environment, session_id, participant_no, [wanted], now_ms=now_ms
+        )
+
+
+async def refund_came_back(db: Db, failed: Operation, *, environment: str, now_ms: int) -> None:
+    """A refund that had been made has failed: book the money back, and let all that followed follow anew.
+
+    Its deduction takes up nothing any more, now that the operation has failed. Under the session's lock.
+    """
+    deduction = await _deduction(db, failed)
+    await settlements.book(
+        db,
+        failed.session_id,
+        failed.participant_no,
+        kind="refund_failed",
+        ordinal=failed.ordinal,
+        entries=ledger.refund_failed(failed.amount_minor, deduction.practitioner_minor, failed.currency),
+        now_ms=now_ms,
+    )
+    await refunds.finish_refund(db, failed.session_id, failed.participant_no, failed.ordinal)
+    await bring_back(db, failed.session_id, failed.participant_no, environment=environment, now_ms=now_ms)
 
 
 async def paid_by(

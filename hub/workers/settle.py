@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 from redis.exceptions import RedisError
 
+from billing.payment import Kind
 from billing.settlement import TRANSFER_DELAY_MS, held, settle
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Participant, Room
@@ -143,8 +144,9 @@ class Settle:
             committed = await settlements.commit(
                 connection, room, bill, messages, environment=self._environment, now_ms=self._now_ms()
             )
-            # With operations wanted just now there is something to do; their worker tells when it is done.
-            over = not (committed and bill.operations) and await payments.is_charged(connection, room.id)
+            # With charges and holds to see to there is something to do; their worker tells when it is done.
+            waits = committed and any(one.kind is not Kind.TRANSFER for one in bill.operations)
+            over = not waits and await payments.is_charged(connection, room.id)
         if over:
             await self._settled(room.id)
         return committed

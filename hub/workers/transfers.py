@@ -2,24 +2,32 @@
 commits it as in flight.
 
 What was wanted at the settlement is frozen. If less is due by now, because money went back or a debt is
-open, the operation ends unsent and another takes its place, under a key of its own.
+open, the operation ends unsent and another takes its place, under a key of its own. What the platform pays
+for free time waits for the same decisions, but what goes back of charges takes nothing of it.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import asyncpg
 from msgspec.structs import replace
 
-from billing import ledger
+from billing import ledger, requests
 from billing.payment import Operation, Outcome, Request, State, Wanted, operation_name
-from billing.refunding import NOT_DUE, REPLACED, Paid
-from hub.workers import returns
+from billing.refunding import NOT_DUE, REPLACED
+from hub.workers import promotions, returns
 from store.money_records import ConnectedAccount, SessionMoney
-from store.postgres import disputes, operations, payouts, refunds, settlements
+from store.postgres import disputes, fraud, operations, payouts, refunds, settlements
 from store.postgres.pool import Transacting
 
 FROZEN_MS: Final = 3_600_000
 """How long a transfer waits until it is seen again whether a dispute, refund or account holds it up."""
+
+
+class _Due(NamedTuple):
+    """What is due before debts, and of which charge; of none for free time."""
+
+    amount_minor: int
+    charge: str | None
 
 
 async def begin(pool: asyncpg.Pool, leased: Operation, *, environment: str, now_ms: int) -> Operation | None:
@@ -41,13 +49,15 @@ async def _goes(
 ) -> bool:
     """Whether it goes as it is. If not, it was put off, replaced or dropped."""
     account = await payouts.lock_account(connection, session.practitioner_id)
-    if await _is_frozen(connection, leased, account):
+    if await _is_frozen(connection, leased, account) or await fraud.payouts_held(
+        connection, session.practitioner_id
+    ):
         await operations.outcome(connection, leased.id, leased.state, next_at_ms=now_ms + FROZEN_MS)
         return False
-    paid = await _paid(connection, leased)
-    if paid is None:
+    due = await _due(connection, leased)
+    if due is None:
         return True
-    due_minor = await _net(connection, leased, session, paid, now_ms)
+    due_minor = await _net(connection, leased, session, due, now_ms)
     current = account.stripe_account if account is not None else None
     destination = current or leased.params.body.get("destination")
     if due_minor == leased.amount_minor and destination == leased.params.body.get("destination"):
@@ -77,20 +87,23 @@ async def _is_frozen(connection: Transacting, leased: Operation, account: Connec
     )
 
 
-async def _paid(connection: Transacting, leased: Operation) -> Paid | None:
+async def _due(connection: Transacting, leased: Operation) -> _Due | None:
+    if requests.is_promotion(leased):
+        due_minor = await promotions.due_minor(connection, leased.session_id, leased.participant_no)
+        return _Due(due_minor, None)
     charge = leased.params.body.get("source_transaction")
     for paid in await returns.paid_by(connection, leased.session_id, leased.participant_no):
         if paid.charge == charge:
-            return paid
+            return _Due(paid.due_minor, paid.charge)
     return None
 
 
 async def _net(
-    connection: Transacting, leased: Operation, session: SessionMoney, paid: Paid, now_ms: int
+    connection: Transacting, leased: Operation, session: SessionMoney, due: _Due, now_ms: int
 ) -> int:
-    """What is due of the charge, less what is kept against the practitioner's debts."""
-    due_minor = max(0, paid.due_minor)
-    kept_minor = min(due_minor, await payouts.debt(connection, session.practitioner_id, paid.currency))
+    """What is due, less what is kept against the practitioner's debts."""
+    due_minor = max(0, due.amount_minor)
+    kept_minor = min(due_minor, await payouts.debt(connection, session.practitioner_id, leased.currency))
     if kept_minor <= 0:
         return due_minor
     kept = await refunds.insert_deduction(
@@ -98,7 +111,7 @@ async def _net(
         leased.session_id,
         leased.participant_no,
         kind="netting",
-        charge=paid.charge,
+        charge=due.charge,
         amount_minor=0,
         practitioner_minor=kept_minor,
         now_ms=now_ms,
@@ -109,7 +122,7 @@ async def _net(
         leased.participant_no,
         kind="netting",
         ordinal=kept.ordinal,
-        entries=ledger.netted(kept_minor, paid.currency),
+        entries=ledger.netted(kept_minor, leased.currency),
         now_ms=now_ms,
     )
     return due_minor - kept_minor

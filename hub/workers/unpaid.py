@@ -7,7 +7,7 @@ import asyncpg
 
 from billing import requests
 from billing.payment import Kind
-from hub.workers import returns
+from hub.workers import promotions, returns
 from rooms.ids import SessionId
 from store.postgres import operations, payouts, refunds
 
@@ -59,6 +59,15 @@ class Unpaid:
                 for paid in await returns.paid_by(connection, session_id, participant_no, known)
                 if paid.charge not in staged and paid.earned_minor > 0
             ]
+            wanted += await promotions.unstaged(
+                connection,
+                session_id,
+                participant_no,
+                known,
+                currency=session.currency,
+                destination=account.stripe_account,
+                at_ms=now_ms + self._delay_ms,
+            )
             inserted = await operations.insert_operations(
                 connection, self._environment, session_id, participant_no, wanted, now_ms=now_ms
             )

@@ -8,13 +8,15 @@ from sandbox.stripe.lists import merge_metadata, page
 from sandbox.stripe.routing import Route
 from sandbox.stripe.world import World
 
+UNDECIDED = ("needs_response", "warning_needs_response", "under_review")
+
 
 def create(world: World, params: Json) -> Json:
     """`POST /v1/refunds`."""
     charge = _charge_to_refund(world, params)
-    left = charge["amount"] - charge["amount_refunded"]
+    left = charge["amount"] - charge["amount_refunded"] - _lost(world, charge)
     amount = params.get("amount", left)
-    _check(params, charge, amount, left)
+    _check(world, params, charge, amount, left)
     refund = world.make(
         "re",
         {
@@ -22,6 +24,7 @@ def create(world: World, params: Json) -> Json:
             "balance_transaction": None,
             "charge": charge["id"],
             "currency": charge["currency"],
+            "failure_balance_transaction": None,
             "destination_details": {
                 "card": {
                     "reference_status": "pending",
@@ -47,6 +50,28 @@ def create(world: World, params: Json) -> Json:
     return refund
 
 
+def fail(world: World, refund: Json, *, reason: str = "expired_or_canceled_card") -> Json:
+    """The guest's bank sends a refund back later: the money is on the platform's balance again.
+
+    Raises `StripeError` when the refund has failed already.
+    """
+    if refund["status"] not in ("succeeded", "pending"):
+        raise StripeError("Only a refund that was made can fail later.")
+    entry = balance.record(world, refund, refund["amount"], "refund_failure")
+    refund |= {
+        "status": "failed",
+        "failure_reason": reason,
+        "failure_balance_transaction": entry["id"],
+    }
+    charge = world.load("charge", refund["charge"])
+    charge["amount_refunded"] -= refund["amount"]
+    charge["refunded"] = False
+    world.save(charge)
+    world.emit("refund.failed", world.save(refund))
+    world.emit("charge.refund.updated", refund)
+    return refund
+
+
 def _charge_to_refund(world: World, params: Json) -> Json:
     if ("charge" in params) == ("payment_intent" in params):
         raise StripeError("Name one of charge and payment_intent.", code="parameter_missing", param="charge")
@@ -58,12 +83,28 @@ def _charge_to_refund(world: World, params: Json) -> Json:
     return world.load("charge", intent["latest_charge"])
 
 
-def _check(params: Json, charge: Json, amount: int, left: int) -> None:
+def _lost(world: World, charge: Json) -> int:
+    """What banks have taken for good."""
+    found = (d for d in world.store.all("dispute") if d["charge"] == charge["id"] and d["status"] == "lost")
+    return sum(int(dispute["amount"]) for dispute in found)
+
+
+def _is_disputed(world: World, charge: Json) -> bool:
+    """Whether a bank is deciding, or has taken it all. What was won is the platform's to give back."""
+    disputes = [d for d in world.store.all("dispute") if d["charge"] == charge["id"]]
+    return any(
+        d["status"] in UNDECIDED or d["amount"] >= charge["amount_captured"]
+        for d in disputes
+        if d["status"] != "won"
+    )
+
+
+def _check(world: World, params: Json, charge: Json, amount: int, left: int) -> None:
     if params.get("reverse_transfer") or params.get("refund_application_fee"):
         raise StripeError(
             "This charge made no transfer and no application fee of its own.", param="reverse_transfer"
         )
-    if charge["disputed"]:
+    if charge["disputed"] and _is_disputed(world, charge):
         raise StripeError("A disputed charge cannot be refunded.", code="charge_disputed", param="charge")
     if not charge["captured"]:
         raise StripeError(

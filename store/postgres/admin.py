@@ -1,9 +1,14 @@
 """What admins do and look at: actions, which stay, and cases."""
 
+import hashlib
+from collections.abc import Sequence
 from typing import Any
+
+import msgspec
 
 from rooms.ids import SessionId, UserId
 from store.money_records import AdminAction, Case
+from store.postgres import audit
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
@@ -22,8 +27,30 @@ async def note_action(
     detail: dict[str, Any],
     now_ms: int,
 ) -> None:
-    """Put on record who did what and why, in the transaction of what was done."""
-    await db.execute(SQL["note_action"], admin_id, action, subject, session_id, reason, detail, now_ms)
+    """Put on record who did what and why, last in the transaction of what was done, and chain it."""
+    row = await db.fetchrow(SQL["note_action"], admin_id, action, subject, session_id, reason, detail, now_ms)
+    noted = one(row, AdminAction)
+    if noted is not None:
+        await audit.append(
+            db,
+            actor_id=admin_id,
+            actor_role="admin",
+            action=action,
+            subject_id=subject,
+            session_id=session_id,
+            detail={"record": noted.id, "record_sha256": action_digest(noted)},
+            now_ms=now_ms,
+        )
+
+
+def action_digest(action: AdminAction) -> str:
+    """What stands for an action's whole record in the audit chain."""
+    return hashlib.sha256(msgspec.json.encode(action, order="deterministic")).hexdigest()
+
+
+async def actions_of(db: Db, ids: Sequence[int]) -> list[AdminAction]:
+    """Actions by their numbers; those that are there."""
+    return many(await db.fetch(SQL["actions_of"], list(ids)), AdminAction)
 
 
 async def actions(db: Db, *, before: int | None, limit: int) -> list[AdminAction]:

@@ -25,6 +25,11 @@ async def shred(db: Db, subject_id: str, *, now_ms: int) -> None:
     await db.execute(SQL["shred"], subject_id, now_ms)
 
 
+async def shredded_since(db: Db, since_ms: int, *, limit: int) -> list[str]:
+    """Whose keys were destroyed since then, the latest first."""
+    return [row["subject_id"] for row in await db.fetch(SQL["shredded_since"], since_ms, limit)]
+
+
 async def canary(db: Db, key_version: int) -> bytes | None:
     """The sealed known text of a key version."""
     sealed: bytes | None = await db.fetchval(SQL["canary"], key_version)

@@ -120,3 +120,8 @@ async def operations(db: Db, session_id: SessionId) -> list[Operation]:
 async def operations_on(db: Db, stripe_id: str) -> list[Operation]:
     """The operations on an object at Stripe, as its webhook names it."""
     return many(await db.fetch(SQL["operations_on"], stripe_id), Operation)
+
+
+async def retract(db: Db, operation_id: int, *, outcome: Outcome, now_ms: int) -> Operation | None:
+    """End an operation that was never sent, so that nobody sends it any more; None when somebody does."""
+    return one(await db.fetchrow(SQL["retract"], operation_id, outcome, now_ms), Operation)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from rooms.ids import Role, UserId
+from rooms.names import displayed
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
@@ -22,8 +23,10 @@ async def own_profile(db: Db) -> Person | None:
 
 
 async def ensure(db: Db, *, person_id: UserId, role: Role, name: str, email: str, now_ms: int) -> None:
-    """Make the profile at the first sign-in; later only a changed role is taken over."""
-    await db.execute(SQL["ensure"], person_id, role, name, email, now_ms)
+    """Make the profile at the first sign-in, with a name that deceives nobody; later only a changed role is
+    taken over.
+    """
+    await db.execute(SQL["ensure"], person_id, role, displayed(name), email, now_ms)
 
 
 async def practice(db: Db, practitioner_id: UserId) -> Practice | None:

@@ -91,14 +91,17 @@ async def insert_deduction(
     participant_no: int,
     *,
     kind: str,
-    charge: str,
+    charge: str | None,
     amount_minor: int,
     practitioner_minor: int,
     now_ms: int,
     refund_id: str | None = None,
     dispute_id: str | None = None,
 ) -> DeductionRow:
-    """Deduct something of a charge, under the session's lock. Raises asyncpg.CheckViolationError."""
+    """Deduct something of a charge, or a debt of what is paid for free time, under the session's lock.
+
+    Raises asyncpg.CheckViolationError.
+    """
     row = await db.fetchrow(
         SQL["insert_deduction"],
         session_id,
@@ -125,6 +128,11 @@ async def deductions(db: Db, session_id: SessionId, participant_no: int) -> list
 async def earned_part(db: Db, session_id: SessionId, participant_no: int) -> int:
     """What the practitioner earned of this part by its settlement, in minor units; 0 before there is one."""
     return int(await db.fetchval(SQL["earned_part"], session_id, participant_no) or 0)
+
+
+async def promised_part(db: Db, session_id: SessionId, participant_no: int) -> int:
+    """What the platform owes the practitioner for free time by the settlement, in minor units; or 0."""
+    return int(await db.fetchval(SQL["promised_part"], session_id, participant_no) or 0)
 
 
 async def part_of(db: Db, session_id: SessionId, user_id: UserId | None) -> list[int]:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from billing import ledger
 from billing.ledger import Entry
 from billing.payment import Operation
 from billing.settlement import Settlement
@@ -51,8 +52,8 @@ async def commit(
 ) -> bool:
     """Put one guest's part of a session that is over on record; False when it was there already.
 
-    `messages` is the whole transcript, dense from 1. One transaction of eight round trips. Of two workers
-    with the same part the second waits for the first, and finds it done.
+    `messages` is the whole transcript, dense from 1. One transaction of nine round trips at most. Of two
+    workers with the same part the second waits for the first, and finds it done.
     """
     digests = chain.digests(room.id, transcript.links(messages))
     head = digests[-1] if digests else chain.genesis(room.id)
@@ -68,6 +69,15 @@ async def commit(
             kind="settlement",
             ordinal=0,
             entries=settlement.ledger,
+            now_ms=now_ms,
+        )
+        await book(
+            connection,
+            room.id,
+            settlement.participant_no,
+            kind="promotion",
+            ordinal=0,
+            entries=ledger.promoted(settlement.promotion_minor, settlement.currency),
             now_ms=now_ms,
         )
         await operations.insert_operations(
@@ -99,6 +109,7 @@ async def insert_settlement(db: Db, room: Room, settlement: Settlement, *, now_m
         settlement.fee_minor,
         settlement.practitioner_minor,
         settlement.total_minor,
+        settlement.promotion_minor,
         settlement.currency,
         settlement.waived,
         now_ms,

@@ -63,7 +63,7 @@ async def append(
         [link.participant_no for link in chained],
         [message.at_ms for message in messages],
         [None if message.lost else message.client_id for message in messages],
-        [None if message.lost else message.body for message in messages],
+        [None if message.lost or message.removed else message.body for message in messages],
         [link.body_sha256 for link in chained],
         [None] * len(messages) if digests is None else list(digests),
         [message.lost for message in messages],

@@ -14,6 +14,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.postgres import keys as rows
+from store.postgres.pool import Db
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
@@ -94,6 +95,19 @@ class Keyring:
         if len(self._cache) > self._cache_max:
             self._cache.popitem(last=False)
         return key
+
+    async def fresh(self, subject_id: str, db: Db) -> DataKey:
+        """A key for what has none yet, in the caller's transaction: it stands or falls with what it seals.
+
+        It is kept in no memory. Raises ValueError when there is one already.
+        """
+        key = AESGCM.generate_key(KEY_BYTES * 8)
+        wrapped = self._wrap(_wrap_aad(subject_id, KEY_VERSION), key)
+        if not await rows.insert_subject_key(
+            db, subject_id, wrapped=wrapped, key_version=KEY_VERSION, now_ms=self._now_ms()
+        ):
+            raise ValueError("This has a key already.")
+        return DataKey(subject_id, key)
 
     def seal(self, key: DataKey, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt under a loaded key: no waiting, a few microseconds."""

@@ -4,21 +4,26 @@ Appends that are made in the same turn of the event loop share one round trip.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
+from rooms.chat import Status
 from rooms.errors import Fenced, Muted, NotFound, NotInRoom, NotLive, RoomError, TooFast
 from rooms.ids import HubId, SessionId, UserId
+from rooms.safety.verdict import OnTimeout
 from store.records import StoredMessage
 from store.redis import keys
 from store.redis.command import command
+from store.redis.rooms import LOG_KEPT
 from store.redis.script import Script, packed
 
 _append = Script("chat_append")
 _restore = Script("chat_restore")
+_remove = Script("chat_remove")
 
 _REFUSALS: dict[bytes, type[RoomError]] = {
     b"fenced": Fenced,
@@ -30,7 +35,11 @@ _REFUSALS: dict[bytes, type[RoomError]] = {
 
 
 class Utterance(NamedTuple):
-    """A message on its way in: sealed for storage, and as the JSON fragment that will be told."""
+    """A message on its way in: sealed for storage, and as the JSON fragment that will be told.
+
+    `flag` is what was found in it, as `store.redis.raised` packs it. One that is `held` waits for `held_ms`
+    and is then released or rejected; one that is `blocked` goes no further. `why` is answered with it.
+    """
 
     session_id: SessionId
     sender: UserId
@@ -39,14 +48,24 @@ class Utterance(NamedTuple):
     message_id: str
     sealed: bytes
     fragment: bytes
+    flag: bytes = b""
+    status: Status = "sent"
+    why: str = ""
+    held_ms: int = 0
+    on_timeout: OnTimeout = "reject"
 
 
 class Appended(NamedTuple):
-    """Where a message stands in the transcript. `id` is the first one's when the client repeats itself."""
+    """Where a message stands in the transcript. `id` is the first one's when the client repeats itself.
+
+    What was withheld has no place: its `seq` is 0.
+    """
 
     seq: int
     at_ms: int
     id: str
+    status: Status = "sent"
+    why: str = ""
 
 
 class Delivered(NamedTuple):
@@ -72,35 +91,40 @@ class Chat:
         self._senders: set[asyncio.Task[None]] = set()
 
     async def append(self, said: Utterance, hub: HubId) -> Appended:
-        """Put the message at the end of its room's transcript.
+        """Put the message at the end of its room's transcript, or withhold it, as it says itself.
 
         Raises NotFound, NotLive, NotInRoom, Muted, TooFast or Fenced, or the client's error when the store
         is away: then the message may or may not stand, and repeating its client_id tells.
         """
-        room = said.session_id
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        arguments = [
-            4,
-            keys.room(room),
-            keys.chat(room),
-            keys.seen(room),
-            keys.fence(keys.bucket(room), hub),
-            said.sender,
-            said.client_id,
-            said.message_id,
-            said.participant_no,
-            said.sealed,
-            keys.room(room),
-            said.fragment,
-            *self._pace,
-        ]
         if not self._waiting:
             # The first of this turn sends for all that follow in it.
             sender = asyncio.get_running_loop().create_task(self._send())
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        self._waiting.append((arguments, future))
+        self._waiting.append((self._arguments(said, hub), future))
         return _appended(await future)
+
+    def _arguments(self, said: Utterance, hub: HubId) -> list[Any]:
+        touched = _keys(said, hub)
+        return [
+            len(touched),
+            *touched,
+            said.sender,
+            said.client_id,
+            said.message_id,
+            said.participant_no,
+            said.sealed,
+            touched[0],
+            said.fragment,
+            *self._pace,
+            said.flag,
+            said.status,
+            said.why,
+            said.session_id,
+            said.held_ms,
+            said.on_timeout,
+        ]
 
     async def _send(self) -> None:
         batch, self._waiting = self._waiting, []
@@ -129,15 +153,27 @@ class Chat:
 
     async def read(self, session_id: SessionId, after_seq: int, limit: int) -> list[StoredMessage]:
         """Up to `limit` messages after a `seq`, in order."""
-        entries = await command(
-            self._redis, "XRANGE", keys.chat(session_id), f"{after_seq + 1}-0", "+", "COUNT", limit
-        )
-        return [_stored(entry, fields) for entry, fields in entries]
+        return await self._shown(session_id, "XRANGE", f"{after_seq + 1}-0", "+", limit)
 
     async def last(self, session_id: SessionId, limit: int) -> list[StoredMessage]:
         """The latest `limit` messages, in order."""
-        entries = await command(self._redis, "XREVRANGE", keys.chat(session_id), "+", "-", "COUNT", limit)
-        return [_stored(entry, fields) for entry, fields in reversed(entries)]
+        return (await self._shown(session_id, "XREVRANGE", "+", "-", limit))[::-1]
+
+    async def _shown(
+        self, session_id: SessionId, verb: str, first: str, last: str, limit: int
+    ) -> list[StoredMessage]:
+        pipe = self._redis.pipeline(transaction=False)
+        pipe.execute_command(verb, keys.chat(session_id), first, last, "COUNT", limit)
+        pipe.smembers(keys.removed(session_id))
+        entries, removed = await pipe.execute()
+        return [_stored(entry, fields, removed) for entry, fields in entries]
+
+    async def remove(self, session_id: SessionId, seq: int, told: msgspec.Struct) -> bool:
+        """Show a message no more; `told` is what the room hears. False when it is not there, or removed."""
+        room = session_id
+        touched = [keys.room(room), keys.chat(room), keys.removed(room), keys.log(room)]
+        body = msgspec.json.encode(told)
+        return bool(await _remove.run(self._redis, touched, [seq, touched[0], body, LOG_KEPT]))
 
     async def transcript(self, session_id: SessionId) -> list[StoredMessage]:
         """The whole transcript, read in pages."""
@@ -169,24 +205,39 @@ class Chat:
         return int(restored)
 
 
+def _keys(said: Utterance, hub: HubId) -> list[str]:
+    """Those of the script. The last three only where they are used: most messages touch none of them."""
+    room = said.session_id
+    bucket = keys.bucket(room)
+    touched = [keys.room(room), keys.chat(room), keys.seen(room), keys.fence(bucket, hub)]
+    if said.flag or said.status == "held":
+        touched.append(keys.raised(bucket))
+    if said.status == "held":
+        touched += [keys.held(room), keys.held_due(bucket)]
+    return touched
+
+
 def _appended(answer: list[Any]) -> Appended:
     verdict = answer[0]
     if verdict == b"slow":
         raise TooFast(int(answer[1]))
     if verdict in _REFUSALS:
         raise _REFUSALS[verdict]
-    return Appended(int(answer[1]), int(answer[2]), answer[3].decode())
+    status: Status = answer[4].decode()
+    return Appended(int(answer[1]), int(answer[2]), answer[3].decode(), status, answer[5].decode())
 
 
-def _stored(entry: bytes, fields: dict[bytes, bytes]) -> StoredMessage:
+def _stored(entry: bytes, fields: dict[bytes, bytes], removed: Collection[bytes] = ()) -> StoredMessage:
     lost = b"lost" in fields
+    seq = entry.split(b"-")[0]
     return StoredMessage(
-        seq=int(entry.split(b"-")[0]),
+        seq=int(seq),
         id="" if lost else fields[b"i"].decode(),
         participant_no=-1 if lost else int(fields[b"p"]),
         at_ms=int(fields[b"t"]),
         client_id="" if lost else fields[b"c"].decode(),
         body=b"" if lost else fields[b"b"],
+        removed=seq in removed,
     )
 
 

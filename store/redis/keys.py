@@ -15,6 +15,10 @@ EPOCH = "epoch:{hubs}"
 """The epoch of this store's data; missing or changed means that data was lost."""
 DIRECTORY = "directory:{directory}"
 """Hash: practitioner -> msgpack (n, status). Also the channel that tells changes."""
+MODERATION = "moderation:{moderation}"
+"""The channel on which hubs are told of cases that are new or changed."""
+AUDIT_HEAD = "audit:head"
+"""JSON: the newest signed head of the audit chain."""
 
 POLICY = "policy:{hubs}"
 """Channel: a version of the privacy policy was published."""
@@ -41,8 +45,28 @@ def chat(session_id: SessionId) -> str:
 
 
 def seen(session_id: SessionId) -> str:
-    """Hash: sender:client_id -> msgpack (seq, at_ms, id)."""
+    """Hash: sender:client_id -> msgpack (seq, at_ms, id), and (status, why) unless it was simply sent."""
     return f"seen:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def removed(session_id: SessionId) -> str:
+    """Set: the places of delivered messages that are not shown any more."""
+    return f"removed:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def held(session_id: SessionId) -> str:
+    """Hash: message -> msgpack (sender, client_id, no, sealed, at_ms, due_ms, what then, why)."""
+    return f"held:{{b{bucket(session_id)}}}:{session_id}"
+
+
+def held_due(bucket: str) -> str:
+    """Sorted set: session/message -> when somebody must have decided about a held message, ms."""
+    return f"held_due:{{b{bucket}}}"
+
+
+def raised(bucket: str) -> str:
+    """Stream: flags on their way to Postgres. Also the channel that wakes those who move them."""
+    return f"raised:{{b{bucket}}}"
 
 
 def due(bucket: str) -> str:
@@ -95,6 +119,21 @@ def revoked(user_id: UserId) -> str:
     return f"revoked:{{u:{user_id}}}"
 
 
+def calmed(session_id: SessionId, user_id: UserId) -> str:
+    """Exists for a while after somebody in distress was told where help is."""
+    return f"calmed:{{u:{user_id}}}:{session_id}"
+
+
+def suspended(user_id: UserId) -> str:
+    """Until when the person may not connect, ms, or 0 for no end; there only as long as that lasts."""
+    return f"suspended:{{u:{user_id}}}"
+
+
 def request(user_id: UserId, request_id: str) -> str:
     """The session that a guest's request_id made."""
     return f"request:{{u:{user_id}}}:{request_id}"
+
+
+def allowance(user_id: UserId, what: str) -> str:
+    """When the person's next free slot is, ms, for what they may do only now and then."""
+    return f"allowance:{{u:{user_id}}}:{what}"

@@ -101,6 +101,10 @@ class People:
         hubs = await command(self._redis, "HVALS", keys.online(user_id))
         return {HubId(hub.decode()) for hub in hubs}
 
+    async def publish(self, user_id: UserId, message: bytes) -> None:
+        """Tell every hub on which the person has a socket something about them."""
+        await command(self._redis, "SPUBLISH", keys.person(user_id), message)
+
     async def _set(self, user_id: UserId, how: str, first: str, second: str) -> Standing:
         answer = await _online.run(
             self._redis, [keys.person(user_id), keys.online(user_id)], [how, first, second]

@@ -125,6 +125,8 @@ class SettlementQueue:
                 keys.log(room),
                 keys.chat(room),
                 keys.seen(room),
+                keys.held(room),
+                keys.removed(room),
             ],
             [GROUP, entry.token, room, ROOM_KEPT_S],
         )

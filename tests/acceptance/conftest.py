@@ -1,11 +1,14 @@
 """Two systems of real processes for the whole acceptance suite: one with usual times, one in a hurry."""
 
+import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from hub.safety.rules import FOLDER
 from sandbox.postgres import PostgresAddress
 from tests.acceptance.scene import Scene
 from tests.conftest import TEMPLATE
@@ -23,11 +26,14 @@ HASTY = {
     "JOIN_S": "3",
     "RECONNECT_GRACE_S": "2",
     "ACTION_REQUIRED_S": "3",
+    "HELD_MESSAGE_S": "2",
     "PING_INTERVAL_S": "1",
     "PING_TIMEOUT_S": "8",
     "OUTBOUND_MAX_BYTES": "65536",
     "AGORA_APP_ID": "0123456789abcdef0123456789abcdef",
     "AGORA_APP_CERTIFICATE": "fedcba9876543210fedcba9876543210",
+    "AGORA_CUSTOMER_ID": "customer",
+    "AGORA_CUSTOMER_SECRET": "customer-secret",
 }
 
 
@@ -42,6 +48,20 @@ def usual(
         yield running
 
 
+def stricter_book(folder: Path) -> Path:
+    """The hub's own rule book, but that phone numbers are blocked, and threats released if nobody looks."""
+    shutil.copytree(FOLDER, folder)
+    for name, rule, old, new in (
+        ("contact.toml", "contact.phone", 'action = "hold"\non_timeout = "reject"', 'action = "block"'),
+        ("conduct.toml", "violence.threat", 'on_timeout = "reject"', 'on_timeout = "release"'),
+    ):
+        path = folder / "rules" / name
+        before, found, after = path.read_text().partition(f'id = "{rule}"')
+        assert found
+        path.write_text(before + found + after.replace(old, new, 1))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def hasty(
     postgres_cluster: PostgresAddress,
@@ -49,7 +69,8 @@ def hasty(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     """Two hubs and a worker that wait for nobody for long, and give Agora credentials."""
-    with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY) as running:
+    book = {"RULES_DIR": str(stricter_book(tmp_path_factory.mktemp("book") / "moderation"))}
+    with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY | book) as running:
         yield running
 
 

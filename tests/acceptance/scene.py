@@ -39,11 +39,11 @@ class Scene:
         (person,) = await self.people(role)
         return person
 
-    async def enter(self, person: Json | Visitor, hub: int = 0) -> Visitor:
+    async def enter(self, person: Json | Visitor, hub: int = 0, language: str | None = None) -> Visitor:
         """A line of a person to one of the hubs; of a `Visitor`, one line more."""
         if isinstance(person, Visitor):
             person = {"id": person.id, "name": person.name, "access_token": person.token}
-        visitor = Visitor(self.stack.hub_urls[hub], person)
+        visitor = Visitor(self.stack.hub_urls[hub], person, language=language)
         self.visitors.append(visitor)
         return await visitor.connect()
 

@@ -65,7 +65,8 @@ async def test_a_card_is_saved_on_stripes_page_and_pays(scene: Scene) -> None:
     assert await guest.refusal("session:request", **asked) == "payment_required"
     card = await enter_card(scene, guest, VISA)
     assert (card["brand"], card["last4"]) == ("visa", "4242")
-    assert set(card) == {"brand", "last4", "saved_at_ms"}
+    assert set(card) == {"brand", "last4", "saved_at_ms", "owed"}
+    assert card["owed"] == []
     session_id = await ended(scene, guest, host)
     assert (await guest.get(f"/v1/sessions/{session_id}/receipt"))["total_minor"] > 50
 
@@ -236,3 +237,43 @@ async def test_the_rules_are_told_in_words(scene: Scene) -> None:
     assert codes == [item["code"] for item in french["items"]]
     assert {"practitioner_conduct", "guest_conduct", "minor", "away", "free_time", "tip"} <= set(codes)
     assert await refused(guest.get("/v1/money/rules", lang="de")) == "bad_request"
+
+
+async def test_who_owes_asks_for_nothing_until_another_card_has_paid(scene: Scene) -> None:
+    guest, host = await without_card(scene), await scene.host(rate_minor=FAST_MINOR_PER_MINUTE)
+    await enter_card(scene, guest, VISA)
+    session_id = await scene.live(guest, host)
+
+    async def passed() -> bool:
+        now = await guest.ask("room:join", session_id=session_id)
+        return bool(now["meter"]["billed_ms"] > 500)
+
+    await until(passed, "time stands still")
+    (intent,) = await scene.stripe("payment_intents", session_id)
+    # The bank lets the hold go, and then says no to a charge in its place.
+    customer = {"customer": intent["customer"]}
+    rule = {"vendor": "stripe", "action": "decline_next", "times": 1, "match": customer}
+    await scene.control("faults", **rule)
+    cancel = f"{scene.stack.sandbox_url}/stripe/v1/payment_intents/{intent['id']}/cancel"
+    async with scene.http.post(cancel, headers={"Authorization": "Bearer sk_test_bank"}) as response:
+        assert response.status == 200, await response.text()
+    await guest.ask("session:end", session_id=session_id)
+    await guest.state(session_id, "settled")
+    card = await guest.get("/v1/me/card")
+    (owed,) = card["owed"]
+    receipt = await guest.get(f"/v1/sessions/{session_id}/receipt")
+    assert (owed["session_id"], owed["amount_minor"]) == (session_id, receipt["total_minor"])
+    asked = {"practitioner_id": host.id, "request_id": "again"}
+    with pytest.raises(Refused) as refusal:
+        await guest.ask("session:request", **asked)
+    assert refusal.value.code == "payment_required"
+    assert set(refusal.value.error["fields"]) == {"en", "fr"}
+    await enter_card(scene, guest, MASTERCARD)
+
+    async def paid() -> bool:
+        return bool((await guest.get("/v1/me/card"))["owed"] == [])
+
+    await until(paid, "the new card was not charged")
+    captured = [one["amount_received"] for one in await scene.stripe("payment_intents", session_id)]
+    assert sum(captured) == receipt["total_minor"]
+    assert (await guest.ask("session:request", **asked))["session"]["state"] == "requested"

@@ -167,10 +167,29 @@ async def test_a_session_too_short_to_charge_is_free(scene: Scene) -> None:
 async def test_free_time_comes_first(scene: Scene) -> None:
     guest, host = await scene.guest(), await scene.host(rate_minor=FAST_MINOR_PER_MINUTE, free_s=3_600)
     session_id = await scene.live(guest, host)
+
+    async def worth_paying_for() -> bool:
+        now = await guest.ask("room:join", session_id=session_id)
+        return bool(now["meter"]["billed_ms"] > 100)
+
+    await until(worth_paying_for, "time stands still")
     receipt = await end_and_settle(guest, host, session_id)
     assert receipt["free_ms"] == receipt["billed_ms"] == length_ms(receipt) > 0
     assert receipt["total_minor"] == 0
     assert await charged_minor(scene, session_id) == 0
+    assert "promotion_minor" not in receipt
+    # The practitioner earns all the same: the platform pays, after the safety delay.
+    theirs = await host.get(f"/v1/sessions/{session_id}/receipt")
+    earnings = await host.get("/v1/me/earnings")
+    promised = theirs["promotion_minor"]
+    assert promised > 0
+    assert earnings["totals"][0]["promotion_minor"] == earnings["sessions"][0]["promotion_minor"] == promised
+    [transfer] = await scene.sql(
+        "select amount_minor, state, params -> 'body' ? 'source_transaction' as of_a_charge from payment_ops"
+        " where session_id = $1 and kind = 'transfer'",
+        session_id,
+    )
+    assert tuple(transfer.values()) == (promised, "pending", False)
 
 
 async def test_a_practitioner_without_a_price_needs_no_card(scene: Scene) -> None:

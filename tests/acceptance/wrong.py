@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from msgspec.inspect import DictType, Field, IntType, NoneType, StrType, Type, UnionType
+from msgspec.inspect import DictType, Field, IntType, LiteralType, NoneType, StrType, Type, UnionType
 
 NOBODY = "00000000-0000-7000-8000-000000000000"
 """An id that nothing has."""
@@ -53,6 +53,8 @@ def takes(kind: Type, value: object) -> bool:
                 and len(value) >= (kind.min_length or 0)
                 and len(value) <= (kind.max_length or len(value))
             )
+        case LiteralType():
+            return value in kind.values if isinstance(value, str) else False
         case DictType():
             return isinstance(value, dict)
     raise AssertionError(f"say what {kind} takes")

@@ -6,13 +6,14 @@ from uuid import uuid4
 
 from billing import money, requests
 from billing.payment import Kind, Share
-from hub import refunding
 from hub.edge.auth import Principal
 from hub.errors import Refused
 from hub.hub import Hub
+from hub.money import refunding
+from hub.workers.restitution import Restitutions
 from rooms.ids import UserId
 from rooms.room import Room
-from store.postgres import operations
+from store.postgres import operations, restitutions
 from tests.integration.payments.desk import ENVIRONMENT, Desk
 
 ALONE_MINOR = 1_000
@@ -93,6 +94,25 @@ class Afterwards:
         """The bank decides what is open."""
         for dispute in await disputes_of(self.desk, room):
             await self._try("dispute/close", {"dispute": dispute["id"], "outcome": outcome})
+
+    async def bounce(self, room: Room) -> None:
+        """The guest's bank sends the latest refund back, if there is one."""
+        await self._try("refund/fail", {"session_id": room.id})
+
+    async def order_restitution(self, room: Room) -> None:
+        """The guest turns out to be a minor: everything goes back."""
+        await restitutions.order(
+            self.desk.pool,
+            guest_id=room.guests[0].user_id,
+            ordered_by=ADMINS[0],
+            reason="a minor",
+            now_ms=self.desk.now_ms(),
+        )
+
+    async def give_back(self) -> None:
+        """The duty runs once."""
+        duty = Restitutions(self.desk.pool, environment=ENVIRONMENT, now_ms=self.desk.now_ms)
+        await duty.run_once()
 
     async def _try(self, path: str, body: object) -> None:
         async with self.desk.http.post(f"{self.desk.base}/control/{path}", json=body) as response:

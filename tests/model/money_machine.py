@@ -22,7 +22,11 @@ CARDS = ["pm_card_visa"] * 4 + ["pm_card_threeDSecure2Required", "pm_card_charge
 CURRENCIES = ["usd", "jpy", "kwd"]
 PATHS = ["/v1/payment_intents", "/v1/transfers", "/v1/refunds", "/v1/disputes"]
 POINTS = [None, None, *get_args(Point)]
+FREE_S = [0, 30, 100, 1_200]
+AVAILABLE = [0, 50, 10_000_000]
+"""What the platform's own balance may have, in minor units."""
 SECONDS = [1, 20, 61, 240, 660, 90_000, 7 * 86_400]
+THEN = ["nothing", "short", "tip", "refund", "refund all", "dispute"]
 ADMIN = st.integers(0, 1)
 WHICH = st.integers(0, SESSIONS_MAX - 1)
 
@@ -43,7 +47,7 @@ class Money(RuleBasedStateMachine):
         """Some sessions are under way from the start: chance alone would seldom get as far."""
         self.wait(self.world.begin_anew())
         for number in range(meeting):
-            self.request("pm_card_visa", CURRENCIES[number], 20, 8, 2_000, go_on=True)
+            self.request("pm_card_visa", CURRENCIES[number], 20, 8, 2_000, FREE_S[number], go_on=True)
 
     # Guests and practitioners.
 
@@ -53,17 +57,18 @@ class Money(RuleBasedStateMachine):
         minutes=st.integers(1, 25),
         rate=st.integers(1, 30),
         fee_bps=st.sampled_from([0, 1, 2_000, 3_333]),
+        free_s=st.sampled_from(FREE_S),
         go_on=st.booleans(),
     )
     def request(
-        self, card: str, currency: str, minutes: int, rate: int, fee_bps: int, *, go_on: bool
+        self, card: str, currency: str, minutes: int, rate: int, fee_bps: int, free_s: int, *, go_on: bool
     ) -> None:
         if len(self.world.rooms) >= SESSIONS_MAX:
             return
         least_minor, step_minor = money.minimum_charge_minor(currency), money.step_minor(currency)
         rate_minor = least_minor * rate // 4
         cap_minor = max(least_minor, rate_minor * minutes // step_minor * step_minor)
-        terms = Terms("per_minute", currency, rate_minor, 0, fee_bps, 0, cap_minor)
+        terms = Terms("per_minute", currency, rate_minor, free_s * 1000, fee_bps, 0, cap_minor)
         self.do(self.world.desk.request(card, terms=terms))
         if go_on:
             # Otherwise chance would seldom see a request through the half minute that it has.
@@ -91,20 +96,44 @@ class Money(RuleBasedStateMachine):
         for room in self.pick(which):
             self.world.end(room)
 
-    @rule(which=WHICH, then=st.sampled_from(["nothing", "tip", "refund", "refund all", "dispute"]))
+    @rule(which=WHICH, then=st.sampled_from(THEN))
     def conclude(self, which: int, then: str) -> None:
         """A session's ordinary end, and something that comes of it."""
         for room in self.pick(which):
             self.world.end(room)
             self.do(self.world.settle(self.world.desk.rooms[room.id]))
+            if then == "short":
+                self.do(self.world.platform_has(room.terms.currency, 0))
             self.do(self.world.pay())
             afterwards = self.world.afterwards
             if then == "tip":
                 self.do(afterwards.tip(room))
             elif then == "dispute":
                 self.do(afterwards.dispute(room))
-            elif then != "nothing":
+            elif then.startswith("refund"):
                 self.do(afterwards.refund(room, 4 if then == "refund all" else 1, 0))
+
+    @rule(which=WHICH, then=st.sampled_from(["lapse", "minor", "in vain", "in vain, paid out"]))
+    def conclude_badly(self, which: int, then: str) -> None:
+        """An ordinary session, and what has to be put right after it."""
+        for room in self.pick(which):
+            self.world.meet(room)
+            self.do(self.world.pass_time(240))
+            self.world.end(self.world.desk.rooms[room.id])
+            if then == "lapse":
+                # The bank lets the hold go, and says no to the charge in its place.
+                self.do(self._cancel(room, 0))
+                self.do(self.world.desk.fault("decline_next", times=2))
+            self.do(self.world.settle(self.world.desk.rooms[room.id]))
+            self.do(self.world.pay())
+            self.do(self.world.pass_time(90_000 if then.endswith("paid out") else 61))
+            self.do(self.world.pay())
+            if then == "minor":
+                self.do(self.world.afterwards.order_restitution(room))
+            elif then.startswith("in vain"):
+                self.do(self.world.afterwards.refund(room, 1, 0))
+                self.do(self.world.pay())
+                self.do(self.world.afterwards.bounce(room))
 
     @rule(seconds=st.sampled_from(SECONDS))
     def pass_time(self, seconds: int) -> None:
@@ -124,6 +153,21 @@ class Money(RuleBasedStateMachine):
     @rule(admin=ADMIN)
     def approve(self, admin: int) -> None:
         self.do(self.world.afterwards.approve(admin))
+
+    @rule(which=WHICH)
+    def bounce(self, which: int) -> None:
+        """A refund comes back days later."""
+        for room in self.pick(which):
+            self.do(self.world.afterwards.bounce(room))
+
+    @rule(which=WHICH)
+    def order_restitution(self, which: int) -> None:
+        for room in self.pick(which):
+            self.do(self.world.afterwards.order_restitution(room))
+
+    @rule()
+    def give_back(self) -> None:
+        self.do(self.world.afterwards.give_back())
 
     @rule(which=WHICH)
     def dispute(self, which: int) -> None:
@@ -177,6 +221,11 @@ class Money(RuleBasedStateMachine):
         """Stripe allows the practitioner's account to be paid, or does so no more."""
         self.do(self.world.allow(transfers))
 
+    @rule(currency=st.sampled_from(CURRENCIES), available=st.sampled_from(AVAILABLE))
+    def top_up(self, currency: str, available: int) -> None:
+        """The platform's own balance runs short, or is topped up."""
+        self.do(self.world.platform_has(currency, available))
+
     @rule(which=WHICH, nth=st.integers(0, 1))
     def cancel_at_stripe(self, which: int, nth: int) -> None:
         """The bank takes a hold back, or somebody does at the dashboard."""
@@ -216,15 +265,21 @@ class Money(RuleBasedStateMachine):
         """Stripe behaves, nobody dies any more, everyone goes home: the money finds its place."""
         await self.world.calm_vendor()
         await self.world.allow("active")
+        for currency in CURRENCIES:
+            await self.world.platform_has(currency, AVAILABLE[-1])
         for room in self.world.rooms:
             self.world.end(room)
             await self.world.settle(self.world.desk.rooms[room.id])
             await self.world.afterwards.decide(room, "won")
+        # What nobody decides about freezes transfers for as long.
+        for admin in (0, 1):
+            await self.world.afterwards.approve(admin)
         for number in range(CALM_ROUNDS):
             if not await self.is_busy():
                 break
-            # A lease first; what was refused waits for hours.
-            await self.world.pass_time(61 if number < CALM_ROUNDS // 2 else 3_600)
+            await self.world.pass_time(_round_s(number))
+            await self.world.afterwards.give_back()
+            await self.world.reap()
             await self.world.pay()
             await self.world.hear()
             await self.audit()
@@ -240,6 +295,12 @@ class Money(RuleBasedStateMachine):
             "select (select count(*) from payment_ops where state not in ('succeeded', 'failed')"
             " or (applied_at_ms is null and outcome is not null))"
             " + (select count(*) from webhook_inbox where state = 'new')"
+            " + (select count(*) from restitutions where done_at_ms is null)"
         )
         busy = await self.world.desk.owner.fetchval(query)
         return bool(busy) or not await self.world.has_told()
+
+
+def _round_s(number: int) -> int:
+    """A lease first; what was refused waits for hours, and a card that said no for days."""
+    return 61 if number < CALM_ROUNDS // 3 else 3_600 if number < CALM_ROUNDS * 2 // 3 else 86_400

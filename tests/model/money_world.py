@@ -15,6 +15,7 @@ from billing import holds, requests
 from billing.payment import Facts, Kind, Operation
 from billing.stripe_gateway import StripeGateway
 from hub.workers.payments import Point
+from hub.workers.reaper import Reaper
 from rooms import deadlines, session
 from rooms.errors import RoomError
 from rooms.ids import ConnectionId, SessionId
@@ -47,6 +48,7 @@ class World:
         desk = self.desk
         await self.calm_vendor()
         await desk.owner.execute("truncate payment_ops, webhook_inbox, cases cascade")
+        await desk.owner.execute("update restitutions set done_at_ms = 0 where done_at_ms is null")
         await desk.owner.execute("update sessions set settled_at_ms = 0 where settled_at_ms is null")
         desk.rooms.clear()
         desk.settled.clear()
@@ -78,6 +80,10 @@ class World:
     async def allow(self, transfers: str) -> None:
         """Whether the practitioner's account may receive transfers."""
         await self.desk.control("capability", {"account": self.account, "transfers": transfers})
+
+    async def platform_has(self, currency: str, available: int) -> None:
+        """What the platform can pay for free time from."""
+        await self.desk.control("balance", {"currency": currency, "available": available})
 
     async def answer_bank(self, room: Room, answer: str) -> None:
         """The guest answers on the bank's page, if it asks; too late is possible."""
@@ -161,6 +167,15 @@ class World:
                 await asyncio.Event().wait()
 
         await _until_dead(self.desk.payments(reached=hook).run_once(), reached)
+
+    async def reap(self) -> None:
+        """Holds of sessions that are over and on record, which nobody will use, are released."""
+
+        async def is_there(session_id: SessionId) -> bool:
+            return session_id not in self.settled
+
+        desk = self.desk
+        await Reaper(desk.pool, is_there=is_there, environment=ENVIRONMENT, now_ms=desk.now_ms).run_once()
 
     async def hear(self, *, die: bool = False) -> None:
         """A worker applies what Stripe has told; or dies between reading and writing."""

@@ -27,9 +27,10 @@ from hypothesis.stateful import (
 from redis.asyncio import Redis
 
 from hub.tell import tell
-from rooms import deadlines, departure, meter, session
+from rooms import chat, deadlines, departure, meter, moderation, session
 from rooms.errors import Fenced, NotLive, RoomError
 from rooms.ids import ConnectionId, HubId, SessionId, UserId
+from rooms.moderation import Sanction
 from rooms.news import Change
 from rooms.room import OVER, Limits, Room, State, Terms
 from store.redis import keys
@@ -128,6 +129,7 @@ class SessionMeter(RuleBasedStateMachine):
         self.offset_ms = 0
         self.decided_ms = 0
         self.auditor = Auditor()
+        self.muted: dict[UserId, int | None] = {}
         self.sockets = 0
         self.id = SessionId(str(uuid_utils.uuid7()))
         self.watcher = self.rooms(HubId("watcher"))
@@ -294,8 +296,14 @@ class SessionMeter(RuleBasedStateMachine):
     )
     def deadlines_are_kept(self, hubs: list[HubId], ages: list[int]) -> None:
         """Hubs come with the tick at the same moment."""
-        heard = self.heard(ages)
+        heard, was_open = self.heard(ages), not self.is_over
         self.together(hubs, partial(deadlines.tick, proofs=heard), heard)
+        if was_open and not {self.named(hub) for hub in hubs} <= self.fenced:
+            self.muted = {
+                who: until_ms
+                for who, until_ms in self.muted.items()
+                if until_ms is None or until_ms > self.decided_ms
+            }
 
     @precondition(lambda self: self.auditor.live_ms is not None)
     @rule(
@@ -309,6 +317,56 @@ class SessionMeter(RuleBasedStateMachine):
         if sure == 0:
             heard = self.heard(ages)
             self.together(hubs, partial(session.end, who=who, proofs=heard), heard)
+
+    @precondition(lambda self: self.auditor.live_ms is not None)
+    @rule(
+        hubs=st.lists(st.sampled_from(HUBS), min_size=1, max_size=3),
+        at_fault=st.sampled_from([None, GUEST, HOST]),
+        ages=AGES,
+        sure=st.integers(0, 3),
+    )
+    def a_moderator_ends_it(
+        self, hubs: list[HubId], at_fault: UserId | None, ages: list[int], sure: int
+    ) -> None:
+        """Over several hubs at once, as when one of them dies and another finishes it."""
+        if sure == 0:
+            heard = self.heard(ages)
+            decided = Sanction("end", at_fault, "none" if at_fault is None else "conduct")
+            ending = partial(moderation.carry_out, decided=decided, until_ms=None, proofs=heard)
+            self.together(hubs, ending, heard)
+
+    @rule(
+        hub=st.sampled_from(HUBS),
+        who=st.sampled_from([GUEST, HOST]),
+        for_ms=st.one_of(st.none(), st.integers(1, 90_000)),
+    )
+    def is_muted(self, hub: HubId, who: UserId, for_ms: int | None) -> None:
+        """A moderator mutes somebody, for a while or for good."""
+
+        def decide(room: Room, *, now_ms: int) -> Change:
+            until_ms = None if for_ms is None else now_ms + for_ms
+            return moderation.mute(room, who, by="moderator", until_ms=until_ms, now_ms=now_ms)
+
+        if self.steers(hub, decide):
+            self.muted[who] = None if for_ms is None else self.decided_ms + for_ms
+
+    @rule(hub=st.sampled_from(HUBS), who=st.sampled_from([GUEST, HOST]))
+    def may_speak_again(self, hub: HubId, who: UserId) -> None:
+        """And takes it back."""
+        if self.steers(hub, partial(moderation.unmute, user_id=who, by="moderator")):
+            self.muted.pop(who, None)
+
+    def steers(self, hub: HubId, decide: Callable[..., Change]) -> bool:
+        """A decision that only an open room takes; whether it was taken."""
+        try:
+            self.change(self.named(hub), decide)
+        except Fenced:
+            assert self.named(hub) in self.fenced
+        except NotLive:
+            assert self.is_over
+        else:
+            return True
+        return False
 
     def heard(self, ages: list[int]) -> dict[ConnectionId, int]:
         """What is known of some sockets' last packets."""
@@ -347,6 +405,16 @@ class SessionMeter(RuleBasedStateMachine):
         assert room.ended_at_ms == self.auditor.end_ms
         for now_ms in (room.clock_ms, room.clock_ms + 45_000):
             assert meter.billed_ms(room, room.guests[0], now_ms) == self.auditor.billed_ms(now_ms)
+
+    @invariant()
+    def nobody_else_is_muted(self) -> None:
+        """And whoever is, until their time is over and somebody has looked."""
+        if not self.start_ms:
+            return
+        room = self.room()
+        assert {person.user_id for person in room.people if person.muted} == set(self.muted)
+        for who, voice in chat.voices(room).items():
+            assert (voice == "muted") == (who in self.muted)
 
     @invariant()
     def what_was_told_has_no_gap(self) -> None:

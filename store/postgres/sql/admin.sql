@@ -4,6 +4,12 @@
 -- $1 admin_id, $2 action, $3 subject, $4 session_id, $5 reason, $6 detail, $7 now_ms
 insert into admin_actions (admin_id, action, subject, session_id, reason, detail, at_ms)
 values ($1, $2, $3, $4, $5, $6, $7)
+returning id, admin_id, action, subject, session_id, reason, detail, at_ms
+
+-- name: actions_of
+-- $1 ids: those that entries of the audit chain cover.
+select id, admin_id, action, subject, session_id, reason, detail, at_ms from admin_actions
+where id = any ($1::bigint[])
 
 -- name: actions
 -- $1 before this id or null, $2 limit. The newest first.

@@ -27,7 +27,7 @@ select exists (select from disputes where session_id = $1 and closed_at_ms is nu
 -- name: disputes
 -- $1 only open ones, $2 before this id or null, $3 limit. The newest first, with what became of the evidence.
 select disputes.*, (
-    select state from payment_ops
+    select case when outcome ->> 'code' = 'not_needed' then 'not_needed' else state end from payment_ops
     where payment_ops.session_id = disputes.session_id and kind = 'evidence'
         and payment_ops.participant_no = disputes.participant_no and payment_ops.ordinal = disputes.ordinal
     order by attempt desc limit 1

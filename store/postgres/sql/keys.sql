@@ -17,6 +17,10 @@ values ($1, null, 1, $2, $2)
 on conflict (subject_id) do update set wrapped = null,
     shredded_at_ms = coalesce(subject_keys.shredded_at_ms, excluded.shredded_at_ms)
 
+-- name: shredded_since
+-- $1 since_ms, $2 limit
+select subject_id from subject_keys where shredded_at_ms >= $1 order by shredded_at_ms desc limit $2
+
 -- name: canary
 -- $1 key_version
 select sealed from key_canaries where key_version = $1

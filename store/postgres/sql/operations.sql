@@ -70,3 +70,9 @@ select * from payment_ops where stripe_id = $1 order by id
 update payment_ops set state = $3, outcome = $4, applied_at_ms = null
 where id = $1 and outcome = $2 and state in ('succeeded', 'failed') and $4 <> $2
 returning *
+
+-- name: retract
+-- $1 id, $2 outcome, $3 now_ms. It was never sent, and never will be. No row: somebody is sending it.
+update payment_ops set state = 'failed', outcome = $2, next_at_ms = $3, lease_until_ms = 0, applied_at_ms = null
+where id = $1 and state = 'pending' and first_sent_at_ms is null
+returning *

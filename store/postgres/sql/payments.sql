@@ -1,4 +1,5 @@
--- Sessions whose money has all moved. Transfers come later, after their delay, and do not count.
+-- Sessions whose money has all moved. Transfers come later, after their delay, and do not count; nor does a charge
+-- that was declined and is tried again another day: the session is over, and its guest owes.
 
 -- name: charged
 -- $1 limit: ended sessions that are on record for every guest, with nothing more to charge or release, and not
@@ -15,6 +16,7 @@ where state = 'ended' and settled_at_ms is null and transcript_head is not null
         select from payment_ops
         where session_id = sessions.id and kind in ('hold', 'capture', 'cancel', 'charge')
             and state in ('pending', 'in_flight', 'unknown')
+            and not (kind = 'charge' and attempt > 1 and next_at_ms > created_at_ms + 3600000)
     )
 order by ended_at_ms
 limit $1
@@ -32,5 +34,6 @@ select settled_at_ms is null and transcript_head is not null
         select from payment_ops
         where session_id = sessions.id and kind in ('hold', 'capture', 'cancel', 'charge')
             and state in ('pending', 'in_flight', 'unknown')
+            and not (kind = 'charge' and attempt > 1 and next_at_ms > created_at_ms + 3600000)
     )
 from sessions where id = $1

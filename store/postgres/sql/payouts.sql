@@ -64,7 +64,8 @@ with booked as (
 ), owed as (
     select currency,
         -sum(minor) filter (where account = 'practitioner_payable'
-            and kind not in ('transfer', 'reversal', 'debt', 'netting')) as earned_minor,
+            and kind not in ('transfer', 'reversal', 'debt', 'netting', 'netted_back')) as earned_minor,
+        -sum(minor) filter (where account = 'practitioner_payable' and kind = 'promotion') as promotion_minor,
         -sum(minor) filter (where account = 'practitioner_payable') as pending_minor,
         sum(minor) filter (where account = 'practitioner_payable'
             and kind in ('transfer', 'reversal')) as transferred_minor,
@@ -72,6 +73,7 @@ with booked as (
     from booked group by currency
 )
 select coalesce(owed.currency, paid.currency) as currency, coalesce(earned_minor, 0)::bigint as earned_minor,
+    coalesce(promotion_minor, 0)::bigint as promotion_minor,
     coalesce(pending_minor, 0)::bigint as pending_minor,
     coalesce(transferred_minor, 0)::bigint as transferred_minor,
     coalesce(paid_minor, 0)::bigint as paid_out_minor,
@@ -86,12 +88,20 @@ select sessions.id as session_id, sessions.ended_at_ms, settlements.currency,
     sum(settlements.total_minor)::bigint as charged_minor,
     sum(settlements.fee_minor)::bigint as fee_minor,
     sum(settlements.practitioner_minor)::bigint as earned_minor,
+    sum(settlements.promotion_minor)::bigint as promotion_minor,
     (select coalesce(-sum(ledger_entries.amount_minor), 0) from ledger_entries
      join ledger_transactions on ledger_transactions.id = transaction_id
      where ledger_transactions.session_id = sessions.id and account = 'practitioner_payable'
          and ledger_transactions.kind = 'tip')::bigint as tip_minor,
     (select coalesce(sum(practitioner_minor), 0) from deductions
-     where deductions.session_id = sessions.id)::bigint as deducted_minor,
+     where deductions.session_id = sessions.id and kind <> 'debt'
+         and not exists (
+             select from payment_ops
+             where payment_ops.session_id = deductions.session_id and payment_ops.kind = 'refund'
+                 and payment_ops.participant_no = deductions.participant_no
+                 and payment_ops.ordinal = deductions.ordinal and deductions.kind = 'refund'
+             having bool_and(payment_ops.state = 'failed')
+         ))::bigint as deducted_minor,
     (select coalesce(sum(ledger_entries.amount_minor), 0) from ledger_entries
      join ledger_transactions on ledger_transactions.id = transaction_id
      where ledger_transactions.session_id = sessions.id and account = 'practitioner_payable'
@@ -103,9 +113,9 @@ order by sessions.id desc
 limit $3
 
 -- name: untransferred
--- $1 limit: guests' parts with a charge that was collected, earned something, and has no transfer, while the
--- practitioner's account is ready for it.
-select distinct payment_ops.session_id, payment_ops.participant_no
+-- $1 limit: guests' parts with a charge that was collected, earned something, and has no transfer, or with free
+-- time that none pays for, while the practitioner's account is ready for it.
+select payment_ops.session_id, payment_ops.participant_no
 from payment_ops
 join sessions on sessions.id = payment_ops.session_id
 join practices on practices.practitioner_id = sessions.practitioner_id
@@ -119,5 +129,16 @@ where payment_ops.kind in ('capture', 'charge', 'tip') and payment_ops.state = '
         where sent.session_id = payment_ops.session_id and sent.participant_no = payment_ops.participant_no
             and sent.kind = 'transfer'
             and sent.params -> 'body' ->> 'source_transaction' = payment_ops.outcome ->> 'charge'
+    )
+union
+select settlements.session_id, settlements.participant_no
+from settlements
+join sessions on sessions.id = settlements.session_id
+join practices on practices.practitioner_id = sessions.practitioner_id
+where settlements.promotion_minor > 0 and practices.transfers_active and practices.stripe_account is not null
+    and not exists (
+        select from payment_ops sent
+        where sent.session_id = settlements.session_id and sent.kind = 'transfer' and sent.ordinal = 3001
+            and sent.participant_no = settlements.participant_no
     )
 limit $1

@@ -22,11 +22,14 @@ limit $2
 update payment_ops set reconciled_at_ms = $2 where id = $1
 
 -- name: moved
--- $1 stripe_id or charge, $2 kinds: what the hub's own record says of a movement at Stripe, in minor units.
-select coalesce(sum((outcome ->> 'amount_minor')::bigint), 0)::bigint as amount_minor, count(*) as operations,
-    min(session_id::text) as session_id
+-- $1 stripe_id or charge, $2 kinds: what the hub's own record says of a movement at Stripe, in minor units. A
+-- refund that failed had moved all the same.
+select coalesce(sum(case when state = 'failed' then amount_minor
+                    else (outcome ->> 'amount_minor')::bigint end), 0)::bigint as amount_minor,
+    count(*) as operations, min(session_id::text) as session_id, min(participant_no) as participant_no
 from payment_ops
-where (stripe_id = $1 or outcome ->> 'charge' = $1) and kind = any ($2::text[]) and state = 'succeeded'
+where (stripe_id = $1 or outcome ->> 'charge' = $1) and kind = any ($2::text[])
+    and (state = 'succeeded' or (state = 'failed' and kind = 'refund'))
 
 -- name: named_operation
 -- $1 session_id, $2 participant_no, $3 kind, $4 ordinal, $5 attempt

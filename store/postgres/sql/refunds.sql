@@ -55,9 +55,21 @@ order by id desc
 limit $3
 
 -- name: refunded_alone
--- $1 session_id, $2 admin: what this admin has refunded of a session without a second one.
-select coalesce(sum(amount_minor), 0)::bigint from refunds
-where session_id = $1 and requested_by = $2 and decided_by is null
+-- $1 session_id, $2 admin: what this admin has refunded of a session without a second one. What failed at Stripe
+-- gave nobody anything.
+select coalesce(sum(
+    case when refunds.state = 'failed' then (
+        select coalesce(sum(deductions.amount_minor), 0) from deductions
+        where refund_id = refunds.id and exists (
+            select from payment_ops
+            where payment_ops.session_id = deductions.session_id and payment_ops.kind = 'refund'
+                and payment_ops.participant_no = deductions.participant_no
+                and payment_ops.ordinal = deductions.ordinal and payment_ops.state <> 'failed'
+        )
+    ) else refunds.amount_minor end
+), 0)::bigint
+from refunds
+where session_id = $1 and requested_by = $2 and decided_by is null and restitution_id is null
     and state in ('approved', 'done', 'failed')
 
 -- name: undecided_refunds
@@ -83,6 +95,10 @@ select * from deductions where session_id = $1 and participant_no = $2 order by 
 -- name: earned_part
 -- $1 session_id, $2 participant_no: what the practitioner earned by the settlement.
 select practitioner_minor from settlements where session_id = $1 and participant_no = $2
+
+-- name: promised_part
+-- $1 session_id, $2 participant_no: what the platform owes the practitioner for free time by the settlement.
+select promotion_minor from settlements where session_id = $1 and participant_no = $2
 
 -- name: part_of
 -- $1 session_id, $2 user_id or null for the only guest: the participant who was charged.

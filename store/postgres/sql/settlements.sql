@@ -11,17 +11,17 @@ select stripe_account from practices where practitioner_id = $1 and transfers_ac
 
 -- name: insert_settlement
 -- $1 session_id, $2 participant_no, $3 billed_ms, $4 free_ms, $5 rate_minor_per_minute, $6 subtotal_minor,
--- $7 fee_minor, $8 practitioner_minor, $9 total_minor, $10 currency, $11 waived, $12 now_ms, and of each span
--- $13 participant_no, $14 kind, $15 ordinal, $16 from_ms, $17 to_ms. No row: it was settled before.
+-- $7 fee_minor, $8 practitioner_minor, $9 total_minor, $10 promotion_minor, $11 currency, $12 waived, $13 now_ms,
+-- and of each span $14 participant_no, $15 kind, $16 ordinal, $17 from_ms, $18 to_ms. No row: it was settled before.
 with settled as (
     insert into settlements (session_id, participant_no, billed_ms, free_ms, rate_minor_per_minute,
-        subtotal_minor, fee_minor, practitioner_minor, total_minor, currency, waived, created_at_ms)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+        subtotal_minor, fee_minor, practitioner_minor, total_minor, promotion_minor, currency, waived, created_at_ms)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
     on conflict (session_id, participant_no) do nothing
     returning participant_no
 ), metered as (
     insert into intervals (session_id, participant_no, kind, ordinal, from_ms, to_ms)
-    select $1, span.* from unnest($13::integer[], $14::text[], $15::integer[], $16::bigint[], $17::bigint[]) as span
+    select $1, span.* from unnest($14::integer[], $15::text[], $16::integer[], $17::bigint[], $18::bigint[]) as span
     where exists (select from settled)
     on conflict do nothing
 )
@@ -48,6 +48,7 @@ select settlements.session_id, settlements.participant_no, sessions.practitioner
     coalesce(host.name, '') as practitioner_name, guest.user_id as guest_id, coalesce(payer.name, '') as guest_name,
     settlements.currency, settlements.billed_ms, settlements.free_ms, settlements.rate_minor_per_minute,
     sessions.cap_minor, settlements.subtotal_minor, settlements.fee_minor, settlements.practitioner_minor,
+    settlements.promotion_minor,
     done_minor(settlements.session_id, settlements.participant_no, 'tip') as tip_minor, settlements.total_minor,
     done_minor(settlements.session_id, settlements.participant_no, 'refund') as refunded_minor,
     settlements.waived, sessions.live_at_ms as started_at_ms, sessions.ended_at_ms, sessions.end_reason,

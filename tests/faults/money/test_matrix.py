@@ -25,6 +25,7 @@ from tests.faults.money.killing import (
 )
 from tests.integration.payments.desk import ENVIRONMENT, Desk, until
 
+DAY_MS = 86_400_000
 WAITING = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'"
 
 
@@ -209,8 +210,11 @@ async def test_a_hold_that_lapsed_and_a_card_that_is_declined_is_owed(
     hold = await desk.one(room, Kind.HOLD)
     await desk.vendor.v1.payment_intents.cancel_async(str(hold.stripe_id))
     await desk.payments().run_once()
-    await desk.control("faults", {"vendor": "stripe", "action": "decline_next"})
+    await desk.control("faults", {"vendor": "stripe", "action": "decline_next", "times": 4})
     await killed_at(database, desk, "payments", "recorded@charge:1")
+    for _ in range(4):
+        desk.wait(DAY_MS * 8)
+        await desk.payments().run_once()
     seen = await proven(desk, room)
     assert seen.accounts["guest_receivable"] == 1_200
     assert "charge_failed" in seen.cases

@@ -2,30 +2,40 @@
 
 `worker.py DUTY DSN STRIPE_BASE [POINT[@KIND:ORDINAL] …]` runs the duty once. Wherever one of the points is
 reached it says so on standard output, as `POINT KIND:ORDINAL`, and goes no further there; without any it says
-`done`. Duties: `payments` (points committed, answered, recorded), `webhooks` (point read), `settle` (point
-recorded; the entry comes as `SESSION/GUEST`), `record` (a request and its hold, as JSON). It knows no room:
-what it finds out reaches rooms by the next worker, as after any crash.
+`done`. Duties: `payments` (points committed, answered, recorded), `webhooks` (points read, and seen, booking
+and applied of a refund that failed), `settle` (point recorded; the entry comes as `SESSION/GUEST`), `record`
+(a request and its hold, as JSON), `restitution` (points giving@N and given@N, of the Nth part), `card` (the
+setup intent comes first; points saved, asked). It knows no room: what it finds out reaches rooms by the next
+worker, as after any crash.
 """
 
 import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from billing.payment import Facts, Operation, Outcome, Wanted
 from billing.stripe_gateway import StripeGateway
+from hub.workers import receivables, returns
+from hub.workers.accounts import Accounts
+from hub.workers.cards import Cards
+from hub.workers.disputes import Disputes
+from hub.workers.failed_refunds import FailedRefunds
+from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments, Point
+from hub.workers.restitution import Restitutions
 from hub.workers.settle import Settle
 from hub.workers.webhooks import Webhooks
 from rooms.errors import NotFound
 from rooms.ids import SessionId, UserId
-from store.postgres import sessions
+from store.postgres import admin, cases, inbox, operations, refunds, sessions
 from store.postgres.pool import connect
-from store.records import StoredMessage
+from store.records import InboxEvent, StoredMessage
 from store.redis.rooms import Loaded, decode_room
 from store.redis.settlements import Entry
 from tests.integration.payments.desk import ENVIRONMENT, KEY
@@ -75,8 +85,46 @@ async def payments(pool: asyncpg.Pool, gateway: StripeGateway, outcomes: Outcome
     await Payments(pool, gateway, outcomes, now_ms=now_ms, reached=reached).run_once()
 
 
+def stopping_at(module: object, name: str, stop: Stop, point: str, where: str = "it") -> None:
+    """Whoever calls this from now on says first that it got there. `where` may count the calls, as `#`."""
+    function: Callable[..., Awaitable[Any]] = getattr(module, name)
+    calls = 0
+
+    async def instead(*given: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        await stop(point, where.replace("#", str(calls)))
+        return await function(*given, **named)
+
+    setattr(module, name, instead)
+
+
 async def webhooks(pool: asyncpg.Pool, gateway: StripeGateway, outcomes: Outcomes, stop: Stop) -> None:
-    await Webhooks(pool, gateway, outcomes, now_ms=now_ms).run_once()
+    async def offline(_: UserId) -> None:
+        return
+
+    accounts = Accounts(pool, gateway, offline=offline, now_ms=now_ms)
+    disputes = Disputes(pool, gateway, environment=ENVIRONMENT, now_ms=now_ms)
+    failed = FailedRefunds(pool, gateway, environment=ENVIRONMENT, now_ms=now_ms)
+    stopping_at(refunds, "lock_money", stop, "seen", "refund")
+    stopping_at(cases, "open_case", stop, "booking")
+    stopping_at(inbox, "event_done", stop, "applied")
+    also = news(accounts, disputes, failed)
+    await Webhooks(pool, gateway, outcomes, now_ms=now_ms, also=also).run_once()
+
+
+async def give_back(pool: asyncpg.Pool, stop: Stop) -> None:
+    duty = Restitutions(pool, environment=ENVIRONMENT, now_ms=now_ms)
+    stopping_at(returns, "stage_refund", stop, "giving", "#")
+    stopping_at(admin, "note_action", stop, "given", "#")
+    await duty.run_once()
+
+
+async def card(pool: asyncpg.Pool, gateway: StripeGateway, setup_id: str, stop: Stop) -> None:
+    duty = Cards(pool, gateway, environment=ENVIRONMENT, now_ms=now_ms)
+    stopping_at(receivables, "ask_new_card", stop, "saved")
+    stopping_at(operations, "insert_operations", stop, "asked")
+    await duty.setup(InboxEvent("evt", "stripe", "setup_intent.succeeded", setup_id, {}, 0, 1))
 
 
 class OneEntry:
@@ -141,6 +189,10 @@ async def main(duty: str, dsn: str, base: str, points: list[str]) -> None:
             await webhooks(pool, gateway, outcomes, stop)
         case "settle":
             await settle(pool, points[0], stop)
+        case "restitution":
+            await give_back(pool, stop)
+        case "card":
+            await card(pool, gateway, points[0], stop)
         case "record":
             await record(pool, *points)
     print("done", flush=True)

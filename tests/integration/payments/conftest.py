@@ -20,6 +20,7 @@ from sandbox.postgres import PostgresAddress
 from sandbox.settings import SandboxConfig
 from store.postgres.migrate import migrate
 from store.postgres.pool import connect
+from store.redis.connect import connect as connect_redis
 from tests.integration.payments.desk import KEY, SECRETS, Desk
 from tests.integration.payments.office import Office, open_office
 
@@ -101,9 +102,11 @@ async def _serving(app: web.Application, port: int) -> AsyncIterator[None]:
 
 
 @pytest.fixture
-async def office(desk: Desk) -> AsyncIterator[Office]:
+async def office(desk: Desk, valkey: str) -> AsyncIterator[Office]:
     """The routes for practitioners and admins, on the desk."""
+    redis = connect_redis(valkey)
     async with aiohttp.ClientSession() as http:
-        opened = await open_office(desk, http)
+        opened = await open_office(desk, http, redis)
         yield opened
         await opened.client.close()
+    await redis.aclose()

@@ -20,9 +20,10 @@ from billing import holds, requests
 from billing.payment import Kind, Operation, Outcome
 from billing.settlement import held, settle
 from billing.stripe_gateway import StripeGateway
-from hub import funding
+from hub.money import funding
 from hub.workers.accounts import Accounts
 from hub.workers.disputes import Disputes
+from hub.workers.failed_refunds import FailedRefunds
 from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
@@ -77,7 +78,8 @@ class Desk:
     def webhooks(self) -> Webhooks:
         accounts = Accounts(self.pool, self.gateway, offline=self.took_offline, now_ms=self.now_ms)
         disputes = Disputes(self.pool, self.gateway, environment=ENVIRONMENT, now_ms=self.now_ms)
-        also = news(accounts, disputes)
+        failed = FailedRefunds(self.pool, self.gateway, environment=ENVIRONMENT, now_ms=self.now_ms)
+        also = news(accounts, disputes, failed)
         return Webhooks(self.pool, self.gateway, self.outcomes(), now_ms=self.now_ms, also=also)
 
     async def took_offline(self, practitioner_id: UserId) -> None:
@@ -99,7 +101,12 @@ class Desk:
         await sessions.mark_settled(self.pool, session_id, now_ms=self.now_ms())
 
     async def request(
-        self, card: str = "pm_card_visa", *, terms: Terms = TERMS, off_session: bool = False
+        self,
+        card: str = "pm_card_visa",
+        *,
+        terms: Terms = TERMS,
+        off_session: bool = False,
+        guest_id: UserId | None = None,
     ) -> Room:
         """A guest with this test card asks for a session; the hold is wanted, not sent."""
         customer = await self.vendor.v1.customers.create_async({})
@@ -107,7 +114,7 @@ class Desk:
         asked = session.request(
             SessionId(str(uuid7())),
             practitioner=(UserId(str(uuid4())), "Pia"),
-            guest=(UserId(str(uuid4())), "Gus"),
+            guest=(guest_id or UserId(str(uuid4())), "Gus"),
             terms=terms,
             limits=Limits(),
             now_ms=self.now_ms(),

@@ -10,13 +10,16 @@ import aiohttp
 import jwt
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from redis.asyncio import Redis
 
 from hub.edge.auth import Tokens
 from hub.hub import Hub, Offer
-from hub.routes import admin, payouts
+from hub.routes import admin, fraud, payouts
+from hub.routes.answer import table
 from rooms.ids import Role, UserId
 from rooms.room import Limits, Room
 from store.postgres import invariant
+from store.redis.moderation import Moderation
 from tests.integration.payments.desk import ENVIRONMENT, Desk
 
 SECRET = b"a secret for these tests alone, of 40 bytes"
@@ -68,10 +71,10 @@ class Office:
         [practitioner] = await self.desk.control("people", {"role": "practitioner", "count": 1})
         return str(practitioner["account"])
 
-    async def charged(self, minutes: float = 4, *, account: str | None = None) -> Room:
+    async def charged(self, minutes: float = 4, *, account: str | None = None, **options: Any) -> Room:
         """A session that was captured; its transfer is wanted and waits."""
         account = account or await self.account()
-        room = await self.desk.ended(minutes)
+        room = await self.desk.ended(minutes, **options)
         await self.practise(room, account)
         await self.desk.settle(room, destination=account)
         await self.run()
@@ -84,8 +87,8 @@ class Office:
             if not await self.desk.payments().run_once():
                 return
 
-    async def transferred(self, minutes: float = 4, *, account: str | None = None) -> Room:
-        room = await self.charged(minutes, account=account)
+    async def transferred(self, minutes: float = 4, *, account: str | None = None, **options: Any) -> Room:
+        room = await self.charged(minutes, account=account, **options)
         await self.run(2 * HOUR_MS)
         assert await self.desk.at_stripe("transfers", room)
         return room
@@ -107,7 +110,7 @@ class Office:
         ]
 
 
-async def open_office(desk: Desk, http: aiohttp.ClientSession) -> Office:
+async def open_office(desk: Desk, http: aiohttp.ClientSession, redis: Redis) -> Office:
     """Serve the routes. Close the client when done."""
     tokens = Tokens(
         issuer=ISSUER,
@@ -121,6 +124,7 @@ async def open_office(desk: Desk, http: aiohttp.ClientSession) -> Office:
     absent_offer = {name: 0 for name in Offer.__dataclass_fields__ if name not in offer.keywords}
     parts: dict[str, Any] = {
         "identity": tokens,
+        "moderation": Moderation(redis),
         "pool": desk.pool,
         "now_ms": desk.now_ms,
         "stripe": desk.gateway,
@@ -131,7 +135,7 @@ async def open_office(desk: Desk, http: aiohttp.ClientSession) -> Office:
     absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
     hub = Hub(**absent, **parts)
     app = web.Application()
-    app.add_routes([*admin.routes(hub), *payouts.routes(hub)])
+    app.add_routes(table(hub, [*admin.ROUTES, *payouts.ROUTES, *fraud.ROUTES]))
     client = TestClient(TestServer(app))
     await client.start_server()
     return Office(desk, client, UserId(str(uuid4())), UserId(str(uuid4())))

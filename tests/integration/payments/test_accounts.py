@@ -125,6 +125,7 @@ async def test_what_was_earned_is_told_from_the_ledger(desk: Desk, office: Offic
         {
             "currency": "usd",
             "earned_minor": 720,
+            "promotion_minor": 0,
             "pending_minor": 0,
             "transferred_minor": 720,
             "paid_out_minor": 500,

@@ -45,6 +45,10 @@ async def setups(desk: Desk, person_id: UserId) -> list[str]:
         return [found["id"] for found in reversed(await response.json())]
 
 
+def duty_of(desk: Desk) -> Cards:
+    return Cards(desk.pool, desk.gateway, environment=ENVIRONMENT, now_ms=desk.now_ms)
+
+
 def event(object_id: str | None) -> InboxEvent:
     return InboxEvent("evt", "stripe", "setup_intent.succeeded", object_id, {}, 0, 1)
 
@@ -57,7 +61,7 @@ async def test_the_card_that_was_entered_is_kept(desk: Desk) -> None:
     person_id, customer = await guest(desk)
     assert await submit(desk, await open_page(desk, person_id, customer), VISA) == 303
     [setup] = await setups(desk, person_id)
-    keep = Cards(desk.pool, desk.gateway).setup
+    keep = duty_of(desk).setup
     assert await keep(event(setup)) is None
     card = await saved(desk, person_id)
     assert card is not None
@@ -72,7 +76,7 @@ async def test_both_events_say_the_same(desk: Desk) -> None:
     url = await open_page(desk, person_id, customer)
     assert await submit(desk, url, VISA) == 303
     [setup] = await setups(desk, person_id)
-    duty = Cards(desk.pool, desk.gateway)
+    duty = duty_of(desk)
     assert await duty.page(event(url.rsplit("/", 1)[1])) is None
     assert await duty.setup(event(setup)) == "no change"
 
@@ -85,7 +89,7 @@ async def test_old_news_does_not_bring_back_an_old_card(desk: Desk) -> None:
         )
         await desk.control("clock", {"advance_s": 2})
     old, new = await setups(desk, person_id)
-    duty = Cards(desk.pool, desk.gateway)
+    duty = duty_of(desk)
     assert await duty.setup(event(new)) is None
     assert await duty.setup(event(old)) == "no change"
     card = await saved(desk, person_id)
@@ -97,13 +101,13 @@ async def test_a_card_that_is_not_set_up_yet_is_none(desk: Desk) -> None:
     person_id, customer = await guest(desk)
     assert await submit(desk, await open_page(desk, person_id, customer), ASKS_FIRST) == 303
     [setup] = await setups(desk, person_id)
-    assert await Cards(desk.pool, desk.gateway).setup(event(setup)) == "no card"
+    assert await duty_of(desk).setup(event(setup)) == "no card"
     assert await saved(desk, person_id) is None
 
 
 @pytest.mark.parametrize("object_id", ["seti_unknown", "cs_unknown", None])
 async def test_what_is_not_there_is_done_with(desk: Desk, object_id: str | None) -> None:
-    duty = Cards(desk.pool, desk.gateway)
+    duty = duty_of(desk)
     applies: list[Callable[[InboxEvent], Awaitable[str | None]]] = [duty.page, duty.setup]
     for apply in applies:
         assert await apply(event(object_id)) in ("not used", "no card")
@@ -115,7 +119,7 @@ async def test_a_card_of_somebody_elses_customer_is_nobodys(desk: Desk) -> None:
     stranger = await desk.vendor.v1.customers.create_async({})
     assert await submit(desk, await open_page(desk, person_id, stranger.id), VISA) == 303
     [setup] = await setups(desk, person_id)
-    assert await Cards(desk.pool, desk.gateway).setup(event(setup)) == "not ours"
+    assert await duty_of(desk).setup(event(setup)) == "not ours"
     assert await saved(desk, person_id) is None
 
 

@@ -128,3 +128,36 @@ async def test_a_dispute_before_our_own_record_comes_again(desk: Desk, office: O
 async def test_bad_queries_are_refused(office: Office, query: str) -> None:
     status, answer = await office.ask("GET", f"/v1/admin/disputes{query}")
     assert (status, answer["error"]["code"]) == (400, "bad_request")
+
+
+async def test_what_is_decided_before_the_evidence_goes_out_needs_none(desk: Desk, office: Office) -> None:
+    room = await office.charged()
+    dispute = await disputed(desk, office, room)
+    assert (await desk.one(room, Kind.EVIDENCE)).state is State.PENDING
+    await decided(desk, office, dispute, "won")
+    await office.run()
+    evidence = await desk.one(room, Kind.EVIDENCE)
+    assert (evidence.state, evidence.outcome and evidence.outcome.code) == (State.FAILED, "not_needed")
+    assert evidence.first_sent_at_ms is None
+    assert await desk.cases(room) == []
+    _, listed = await office.ask("GET", "/v1/admin/disputes")
+    assert [one["evidence_state"] for one in listed["items"] if one["id"] == dispute["id"]] == ["not_needed"]
+    assert await office.broken() == []
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+async def test_a_decision_that_is_read_when_stripe_refuses_the_evidence(
+    outcome: str, desk: Desk, office: Office
+) -> None:
+    room = await office.charged()
+    dispute = await disputed(desk, office, room)
+    await desk.control("dispute/close", {"dispute": dispute["id"], "outcome": outcome})
+    # The hub has not heard of it, and asks.
+    await office.run()
+    evidence = await desk.one(room, Kind.EVIDENCE)
+    assert (evidence.state, evidence.outcome and evidence.outcome.code) == (State.FAILED, "not_needed")
+    assert evidence.first_sent_at_ms is not None
+    assert await desk.cases(room) == []
+    await office.hear("charge.dispute.closed", dispute["id"])
+    assert await desk.cases(room) == (["dispute_lost"] if outcome == "lost" else [])
+    assert await office.broken() == []

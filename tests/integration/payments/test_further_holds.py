@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from billing.payment import Kind, Outcome, State
-from hub import funding
-from hub.further_holds import FurtherHolds
+from hub.money import funding
+from hub.money.further_holds import FurtherHolds
 from rooms import deadlines, session
 from rooms.ids import ConnectionId
 from rooms.room import Room

@@ -24,13 +24,24 @@ BREAKS = {
     "money_that_moved_is_booked": "update payment_ops set outcome = jsonb_set(outcome, '{amount_minor}', '1')"
     " where session_id = $1 and kind = 'reversal'",
     "bookings_have_operations": "delete from payment_ops where session_id = $1 and kind = 'transfer'",
+    "promotions_are_paid_once": "update payment_ops set params = '{\"body\": {}}'"
+    " where session_id = $1 and kind = 'transfer'",
+    "promotions_are_settled": "insert into ledger_entries select id, 9, 'platform_promotions', 1, 'usd'"
+    " from ledger_transactions where session_id = $1 and kind = 'capture'",
     "transfers_within_captured": "update payment_ops"
     " set outcome = jsonb_set(outcome, '{amount_minor}', '9999') where session_id = $1 and kind = 'transfer'",
+    "failed_refunds_are_booked_back": "update payment_ops set state = 'failed'"
+    " where session_id = $1 and kind = 'refund'",
+    "fees_are_booked_once": "insert into stripe_fees (id, session_id, participant_no, ordinal, source,"
+    " amount_minor, currency, created_at_ms) values ('txn_x', $1, 1, 99, 'ch_x', 7, 'usd', 0)",
     "refunds_within_captured": "update deductions set amount_minor = 1201 where session_id = $1",
     "refunds_reach_practitioners": "insert into ledger_entries"
     " select transaction_id, line + 9, account, 1000, currency"
     " from ledger_entries join ledger_transactions t on t.id = transaction_id"
     " where session_id = $1 and account = 'practitioner_payable' and kind = 'settlement'",
+    "holds_have_a_cause": "insert into fraud_reviews (id, subject_kind, subject, state, opened_at_ms,"
+    " decided_by, decided_at_ms, reason)"
+    " values (gen_random_uuid(), 'practitioner', $1::uuid::text, 'held', 0, gen_random_uuid(), 0, 'x')",
     "second_admin_is_another": "insert into refunds (id, session_id, participant_no, amount_minor, currency,"
     " reason, state, requested_by, created_at_ms)"
     " values (gen_random_uuid(), $1, 1, 1, 'usd', 'x', 'rejected', gen_random_uuid(), 0)",

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from hub.correcting import Peers
-from hub.workers.promotions import Promotions
+from hub.workers.applications import Applications
 from rooms.ids import Role, UserId
 from tests.integration.postgres.people_desk import Desk, Someone, open_desk
 
@@ -36,10 +36,10 @@ async def desk(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Desk]:
         yield opened
 
 
-def promotions(desk: Desk, provider: Provider) -> Promotions:
+def promotions(desk: Desk, provider: Provider) -> Applications:
     hub = desk.hub
     peers = Peers(hub.pool, hub.live, hub.people, hub.directory)
-    return Promotions(desk.pool, provider, peers, now_ms=lambda: desk.now_ms)
+    return Applications(desk.pool, provider, peers, now_ms=lambda: desk.now_ms)
 
 
 async def applied(desk: Desk) -> tuple[Someone, str]:

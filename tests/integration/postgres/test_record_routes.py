@@ -19,6 +19,9 @@ from hub.identity import Identity
 from hub.live import Live
 from hub.routes import people as people_routes
 from hub.routes import sessions as session_routes
+from hub.routes.answer import table
+from hub.safety.block_cache import Blocks
+from hub.watchers import Watchers
 from rooms import chain, room
 from rooms.chain import Link
 from rooms.ids import HubId, Role, UserId
@@ -67,7 +70,7 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
         live = Live(rooms, people, directory, heard_here=lambda _: {}, heard_elsewhere=unheard, here=here)
         parts = {
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live, "people": people,
-            "directory": directory,
+            "directory": directory, "blocks": Blocks(pool, Watchers(), directory),
             "keyring": Keyring(bytes(32), pool, now_ms=lambda: T0), "now_ms": lambda: T0,
             "chat": Chat(redis, interval_ms=0, burst=1_000),
         }  # fmt: skip
@@ -80,7 +83,7 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
 @pytest.fixture
 async def get(hub: Hub, aiohttp_client: Callable[[web.Application], Awaitable[TestClient[Any, Any]]]) -> Get:
     app = web.Application()
-    app.add_routes([*session_routes.routes(hub), *people_routes.routes(hub)])
+    app.add_routes(table(hub, [*session_routes.ROUTES, *people_routes.ROUTES]))
     client = await aiohttp_client(app)
 
     async def ask(path: str, who: UserId, role: Role = "guest") -> aiohttp.ClientResponse:
@@ -166,6 +169,7 @@ async def test_the_receipt_has_the_fields_of_the_contract(get: Get, recorded: Re
         "transcript_head": head,
         "fee_minor": 600,
         "practitioner_minor": 2_400,
+        "promotion_minor": 0,
     }
 
 

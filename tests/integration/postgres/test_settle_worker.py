@@ -21,7 +21,7 @@ from store.redis.chat import Chat
 from store.redis.connect import connect as connect_redis
 from store.redis.rooms import Rooms, encode_room
 from store.redis.settlements import Entry, SettlementQueue
-from tests.integration.postgres.scene import ENVIRONMENT, T0, Scene, ended_scene, messages
+from tests.integration.postgres.scene import ENVIRONMENT, T0, TERMS, Scene, ended_scene, messages
 
 FREE = Terms("free", "usd", 0, 0, 0, 0, 0)
 
@@ -86,6 +86,21 @@ async def test_with_nothing_to_do_at_stripe_it_is_settled_at_once(bench: Bench, 
     scene = await ended_scene(pool, terms=FREE)
     await end(bench, scene)
     await bench.worker.run_once()
+    assert bench.settled == [scene.id]
+
+
+async def test_a_transfer_alone_keeps_no_session_from_being_settled(bench: Bench, pool: asyncpg.Pool) -> None:
+    """All of the time was free, and the hold is gone: what the platform pays goes out days later."""
+    scene = await ended_scene(pool, terms=replace(TERMS, free_ms=3_600_000))
+    await pool.execute(
+        "update payment_ops set state = 'failed', outcome = '{\"status\": \"declined\"}'"
+        " where session_id = $1",
+        scene.id,
+    )
+    await end(bench, scene)
+    await bench.worker.run_once()
+    kinds = [operation.kind for operation in await operations.operations(pool, scene.id)]
+    assert kinds == ["hold", "transfer"]
     assert bench.settled == [scene.id]
 
 

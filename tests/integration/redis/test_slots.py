@@ -17,6 +17,7 @@ from sandbox.processes import Program, start, wait_until
 from store.redis import keys
 from store.redis.connect import UnsafeStore, connect, require_safe
 from store.redis.directory import Directory
+from store.redis.held import Held
 from store.redis.hubs import Hubs
 from store.redis.people import People
 from store.redis.settlements import SettlementQueue
@@ -70,6 +71,14 @@ async def test_a_whole_session_touches_one_slot_a_script(clustered: Redis) -> No
     room = await live(rooms)
     for n in range(3):
         await chat.append(words(room, f"{n}"), HUB)
+    held = Held(clustered)
+    for status in ("sent", "held", "held", "blocked"):
+        said = words(room, f"w{len(await held.of(room.id))}{status}")
+        await chat.append(said._replace(flag=b"flag", status=status, why="contact", held_ms=1), HUB)
+    one, other = await held.of(room.id)
+    await held.release(room.id, one.message_id, b'"text":"hello"', notice=b"")
+    await held.reject(room.id, other.message_id, notice=b"")
+    await held.due(2**50)
     told = await chat.replay(room.id, 0)
     await chat.restore(room.id, told, rev=100, head_seq=9)
     await rooms.publish(room.id, b"moment")
@@ -92,8 +101,9 @@ def test_the_keys_of_a_room_share_the_slot_of_its_bucket() -> None:
     for _ in range(50):
         room = new_id()
         bucket = keys.bucket(room)
-        of_room = [keys.room(room), keys.log(room), keys.chat(room), keys.seen(room)]
+        of_room = [keys.room(room), keys.log(room), keys.chat(room), keys.seen(room), keys.held(room)]
         of_bucket = [keys.due(bucket), keys.index(bucket), keys.settlements(bucket)]
+        of_bucket += [keys.held_due(bucket), keys.raised(bucket)]
         of_hub = [keys.fence(bucket, HUB), keys.hub_rooms(bucket, HUB)]
         assert len({key_slot(key.encode()) for key in (*of_room, *of_bucket, *of_hub)}) == 1
         assert bucket in keys.BUCKETS

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from billing import recovery
+from billing import recovery, requests
 from billing.payment import (
     TERMINAL,
     Facts,
@@ -166,3 +166,38 @@ def test_a_capture_that_failed_or_differs_is_a_case() -> None:
     less = operation(Kind.CAPTURE, state=State.SUCCEEDED, outcome=Outcome("captured", 1199))
     assert recovery.concern(less) == "capture_differs"
     assert recovery.concern(replace(less, outcome=Outcome("captured", 1200))) is None
+
+
+def refused_promotion(code: str, attempt: int) -> Operation:
+    outcome = Outcome("refused", code=code)
+    return operation(
+        Kind.TRANSFER, ordinal=requests.PROMOTION, state=State.FAILED, outcome=outcome, attempt=attempt
+    )
+
+
+def test_what_the_balance_does_not_cover_is_asked_for_as_often_as_it_takes() -> None:
+    waits = []
+    for attempt in range(1, 40):
+        refused = refused_promotion("balance_insufficient", attempt)
+        wanted = recovery.follow_up(refused, now_ms=SENT_MS)
+        assert wanted is not None
+        assert (wanted.attempt, wanted.amount_minor) == (attempt + 1, refused.amount_minor)
+        waits.append((wanted.at_ms - SENT_MS) // HOUR_MS)
+    assert waits[:7] == [1, 2, 4, 8, 16, 24, 24]
+    assert set(waits[7:]) == {24}
+
+
+def test_that_one_of_many_attempts_got_lost_ends_nothing() -> None:
+    wanted = recovery.follow_up(refused_promotion(recovery.NO_EFFECT, 30), now_ms=SENT_MS)
+    assert wanted is not None
+    assert (wanted.attempt, wanted.at_ms) == (31, SENT_MS)
+
+
+@pytest.mark.parametrize(
+    ("ordinal", "code"), [(1, "balance_insufficient"), (requests.PROMOTION, "account_closed")]
+)
+def test_any_other_refusal_is_a_persons_in_the_end(ordinal: int, code: str) -> None:
+    refused = replace(refused_promotion(code, recovery.ATTEMPTS_MAX), ordinal=ordinal)
+    assert not recovery.waits_for_balance(refused)
+    assert recovery.follow_up(refused, now_ms=0) is None
+    assert recovery.concern(refused) == "transfer_failed"

@@ -28,8 +28,6 @@ def charge(**changes: Any) -> Paid:
         "returned_minor": 0,
         "settled_minor": 0,
         "arrived_minor": 0,
-        "transfer": None,
-        "under_way": False,
     }
     return Paid(**{**whole, **changes})
 
@@ -221,3 +219,16 @@ def test_only_what_was_collected_of_this_guest_counts() -> None:
 def test_without_a_transfer_the_settlement_says_what_each_charge_earned() -> None:
     paid = refunding.paid([captured(1, 3000), captured(2, 1000)], (), participant_no=1, earned_minor=3201)
     assert [each.earned_minor for each in paid] == [2400, 801]
+
+
+def test_what_comes_back_is_split_over_the_transfers_the_latest_first() -> None:
+    sent = (refunding.Sent("tr_1", 480), refunding.Sent("tr_2", 480))
+    paid = charge(settled_minor=800, arrived_minor=960, sent=sent)
+    assert paid.back == [refunding.Sent("tr_2", 480), refunding.Sent("tr_1", 320)]
+    assert paid.owed_minor == 0
+
+
+def test_what_was_kept_against_a_debt_and_goes_back_is_owed() -> None:
+    paid = charge(settled_minor=800 + 960, arrived_minor=160, sent=(refunding.Sent("tr_1", 160),))
+    assert paid.back == [refunding.Sent("tr_1", 160)]
+    assert paid.owed_minor == 800

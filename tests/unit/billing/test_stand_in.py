@@ -147,6 +147,40 @@ def test_a_charge_that_fails_is_put_before_a_person_and_a_tip_is_not(kind: Kind,
     assert recovery.follow_up(failed, now_ms=1) is None
 
 
+def refused(attempt: int, payment_method: str = "pm_1") -> Operation:
+    failed = operation(Kind.CHARGE, state=State.FAILED, outcome=Outcome("declined", code="generic_decline"))
+    body: dict[str, object] = {"customer": "cus_1", "payment_method": payment_method}
+    return replace(failed, id=attempt, attempt=attempt, params=Request(body, share=Share(960, "acct_1", 77)))
+
+
+def test_the_same_card_is_asked_again_by_the_schedule_and_then_no_more() -> None:
+    known: list[Operation] = []
+    waits_ms = []
+    for attempt in range(1, 5):
+        known.append(refused(attempt))
+        wanted = stand_in.again(known[-1], known, customer="cus_1", payment_method="pm_1", now_ms=5)
+        waits_ms.append(None if wanted is None else wanted.at_ms - 5)
+        if wanted is not None:
+            assert (wanted.attempt, wanted.params.share) == (attempt + 1, Share(960, "acct_1", 77))
+    assert waits_ms == [*stand_in.AGAIN_AFTER_MS, None]
+
+
+def test_another_card_is_asked_at_once_and_counts_for_itself() -> None:
+    known = [refused(attempt) for attempt in range(1, 5)]
+    wanted = stand_in.again(known[-1], known, customer="cus_1", payment_method="pm_2", now_ms=5)
+    assert wanted is not None
+    assert (wanted.at_ms, wanted.attempt, wanted.params.body["payment_method"]) == (5, 5, "pm_2")
+    known.append(refused(5, "pm_2"))
+    wanted = stand_in.again(known[-1], known, customer="cus_1", payment_method="pm_2", now_ms=5)
+    assert wanted is not None
+    assert wanted.at_ms == 5 + stand_in.AGAIN_AFTER_MS[0]
+
+
+def test_however_many_cards_there_is_a_last_attempt() -> None:
+    last = refused(stand_in.ATTEMPTS_MAX)
+    assert stand_in.again(last, [last], customer="cus_1", payment_method="pm_9", now_ms=5) is None
+
+
 def test_an_attempt_without_effect_is_made_again_with_its_share() -> None:
     failed = operation(Kind.CHARGE, state=State.FAILED, outcome=Outcome("declined", code=recovery.NO_EFFECT))
     failed = replace(failed, params=replace(failed.params, share=Share(960, "acct_1", 77)))

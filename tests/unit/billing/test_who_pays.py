@@ -109,7 +109,9 @@ def test_every_reason_that_the_rules_know_has_its_cause() -> None:
 def test_people_can_read_all_of_it(language: str) -> None:
     words = WORDS[language]  # type: ignore[index]
     assert set(words.causes) == {cause.value for cause in Cause}
-    assert set(words.always) == {"away", "free_time", "minimum", "maximum", "holds", "tip"}
+    money = {"free_time", "minimum", "maximum", "holds", "tip", "owed", "held_for_review"}
+    assert set(words.always) == {"away"} | money
+    assert "$12.00" in words.refused["owed"].format(amount="$12.00")
     waived = {cause.value for cause, row in TABLE.items() if row.time == "not_billed"}
     assert set(words.waived) == waived | {"below_minimum", "unfunded"}
     for rule in (*words.causes.values(), *words.always.values()):

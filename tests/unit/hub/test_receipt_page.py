@@ -134,3 +134,12 @@ def test_a_tip_is_shown_and_is_part_of_what_the_practitioner_earns() -> None:
     words = Reader(receipt_page(told, nonce="n")).words
     assert "$5.00" in words
     assert "$27.80" in words
+
+
+def test_the_practitioner_sees_what_the_platform_pays_for_free_time_and_the_guest_does_not() -> None:
+    free = replace(RECEIPT, free_ms=60_000, fee_minor=570, practitioner_minor=2_280)
+    assert "paid by the platform" not in read(replace(RECEIPT, free_ms=60_000)).words
+    theirs = read(replace(free, promotion_minor=240)).words
+    assert "Free time, paid by the platform" in theirs
+    assert "$2.40" in theirs
+    assert "$25.20" in theirs

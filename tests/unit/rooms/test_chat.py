@@ -1,7 +1,8 @@
 import pytest
 from msgspec.structs import replace
 
-from rooms.chat import voices
+from rooms.chat import flagged_for, in_distress, outcome, voices
+from rooms.safety.verdict import Action, Category, Finding, Verdict
 from tests.unit.rooms.stage import GUEST, HOST, HOST_SOCKET, LIVE_MS, STAGES, enter, guest_of, live, waiting
 
 
@@ -28,3 +29,39 @@ def test_chat_is_closed_outside_the_open_states(stage: str) -> None:
     # Even a socket that should not be there gives no voice.
     haunted = room.with_participant(replace(room.practitioner, anchors=live().practitioner.anchors))
     assert voices(haunted) == {}
+
+
+def found(category: Category, action: Action = "flag") -> Finding:
+    return Finding(str(category), "1", category, "low", action, 0, 1)
+
+
+BLOCKED, HELD = found(Category.CONTACT, "block"), found(Category.VIOLENCE, "hold")
+DISTRESS, MINOR = found(Category.DISTRESS), found(Category.MINOR)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "flagged", "distress"),
+    [
+        (Verdict("allow", "t"), "sent", None, False),
+        (Verdict("flag", "t", MINOR), "sent", MINOR, False),
+        (Verdict("hold", "t", HELD), "held", HELD, False),
+        (Verdict("block", "t", BLOCKED), "blocked", BLOCKED, False),
+        (Verdict("flag", "t", DISTRESS, also=(BLOCKED,)), "sent", DISTRESS, True),
+        # Whatever a rule asks for: nobody's cry for help waits.
+        (
+            Verdict("hold", "t", found(Category.DISTRESS, "hold")),
+            "sent",
+            found(Category.DISTRESS, "hold"),
+            True,
+        ),
+        (Verdict("hold", "t", HELD, also=(DISTRESS,)), "held", DISTRESS, True),
+        (Verdict("block", "t", BLOCKED, also=(HELD, MINOR)), "blocked", MINOR, False),
+        (Verdict("block", "t", BLOCKED, also=(MINOR, DISTRESS)), "blocked", DISTRESS, True),
+    ],
+)
+def test_what_becomes_of_a_message_and_who_looks_at_it(
+    verdict: Verdict, status: str, flagged: Finding | None, distress: bool
+) -> None:
+    assert outcome(verdict) == status
+    assert flagged_for(verdict) == flagged
+    assert in_distress(verdict) == distress

@@ -3,7 +3,7 @@ import unicodedata
 import pytest
 
 from rooms.countries import COUNTRIES
-from rooms.profile import NAME_MAX, UnfitProfile, country, line, name, phone, told_name
+from rooms.profile import NAME_MAX, UnfitProfile, country, line, name, phone
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,6 @@ def test_what_is_no_name_is_refused(given: str) -> None:
     with pytest.raises(UnfitProfile) as refused:
         name(given)
     assert not given.strip() or given not in str(refused.value)
-    assert told_name(given) == ""
 
 
 def test_lines_follow_the_same_rules_with_a_length_of_their_own() -> None:

@@ -1,0 +1,1 @@
+"""What moderators see and do, and what follows from it on every hub."""

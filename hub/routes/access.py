@@ -1,0 +1,42 @@
+"""`/v1/me/access`: what the hub has on record about whoever asks."""
+
+from typing import Any
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from hub.edge.auth import Principal
+from hub.hub import Hub
+from hub.routes.answer import Route, query
+from hub.routes.people import ALL
+from store.postgres.access import OwnAction, OwnAppeal, OwnBlock, OwnRead, OwnReport, OwnSession
+from store.postgres.pool import acting_as
+from store.privacy import access
+from store.records import OwnCard, Person
+
+
+class Access(Struct, frozen=True):
+    """Everything, in lists that name what is longer in `more`. `reads`: who read your chats, by role."""
+
+    user_id: str
+    profile: Person | None
+    card: OwnCard | None
+    sessions: list[OwnSession]
+    reports: list[OwnReport]
+    blocks: list[OwnBlock]
+    actions: list[OwnAction]
+    appeals: list[OwnAppeal]
+    reads: list[OwnRead]
+    more: list[str]
+
+
+async def own_access(hub: Hub, who: Principal, request: web.Request) -> Access:
+    """`GET /v1/me/access`: profile, card, sessions, reports, decisions, and who read your chats."""
+    query(request, ())
+    async with acting_as(hub.pool, who.user_id) as connection:
+        found: dict[str, Any] = await access.report(connection, who.user_id)
+    return msgspec.convert(found, Access)
+
+
+ROUTES = [Route("GET", "/v1/me/access", ALL, Access, own_access)]

@@ -1,0 +1,163 @@
+"""What admins see of suspected fraud, and decide: a rule points, a person judges."""
+
+from collections import defaultdict
+from typing import Any, Final, Literal, get_args
+
+import msgspec
+from aiohttp import web
+from msgspec import Struct
+
+from billing.fraud import SubjectKind
+from hub import wire
+from hub.edge.auth import Principal
+from hub.errors import Code, Refused
+from hub.hub import Hub
+from hub.routes.admin_words import Reason
+from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
+from rooms.ids import Role, UserId
+from store.postgres import admin as records
+from store.postgres import fraud, payouts
+from store.postgres.fraud import ReviewedFinding, ReviewState
+from store.postgres.pool import Db
+
+ADMIN: frozenset[Role] = frozenset({"admin"})
+
+Decision = Literal["clear", "hold_payouts", "release_payouts"]
+
+BECOMES: Final[dict[Decision, ReviewState]] = {
+    "clear": "cleared",
+    "hold_payouts": "held",
+    "release_payouts": "released",
+}
+FINDINGS_MAX: Final = 50
+"""Findings that are shown of one review, the first ones."""
+
+
+class Decide(wire.Body, frozen=True):
+    """`hold_payouts` keeps the practitioner's transfers back until somebody releases them."""
+
+    decision: Decision
+    reason: Reason
+
+
+class Finding(Struct, frozen=True):
+    """Why: which rule fired when, in words and as facts."""
+
+    rule: str
+    version: int
+    at_ms: int
+    weight: int
+    reason: str
+    facts: dict[str, Any]
+
+
+class Review(Struct, frozen=True):
+    """Something that live rules found. `subject` is an id, of the kind that `subject_kind` says."""
+
+    id: str
+    subject_kind: SubjectKind
+    subject: str
+    state: ReviewState
+    opened_at_ms: int
+    decided_by: str | None
+    decided_at_ms: int | None
+    reason: str | None
+    findings: list[Finding]
+
+
+class Reviews(Struct, frozen=True):
+    """A page of reviews, the newest first."""
+
+    items: list[Review]
+    cursor: str | None
+
+
+async def reviews(hub: Hub, who: Principal, request: web.Request) -> Reviews:
+    """`GET /v1/admin/fraud`; `state` picks those that are open, cleared, held or released."""
+    given = query(request, ("state", "cursor", "limit"))
+    size = limit(given)
+    found = await fraud.reviews(hub.pool, state=_state(given), before=cursor(given), limit=size)
+    items = await _told(hub.pool, found)
+    return Reviews(items, items[-1].id if len(items) == size else None)
+
+
+async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
+    """`POST /v1/admin/fraud/{id}/decide`: nobody decides about themselves, or where no live rule fired."""
+    query(request, ())
+    review_id = path_id(request, "id")
+    asked = await body(request, Decide)
+    async with hub.pool.acquire() as connection, connection.transaction():
+        review = await fraud.lock_review(connection, review_id)
+        if review is None:
+            raise not_found()
+        _check(who, review, await fraud.findings(connection, [review_id], each=FINDINGS_MAX), asked.decision)
+        if review.subject_kind == "practitioner":
+            # A transfer that is about to go takes the same lock: it goes before the decision, or waits.
+            await payouts.lock_account(connection, UserId(review.subject))
+        reason, state = asked.reason.strip(), BECOMES[asked.decision]
+        decided = await fraud.decide_review(
+            connection, review_id, state, admin_id=who.user_id, reason=reason, now_ms=hub.now_ms()
+        )
+        if decided is None:
+            raise Refused(Code.CONFLICT, f"This review is {review.state}.")
+        await records.note_action(
+            connection,
+            who.user_id,
+            f"fraud_{asked.decision}",
+            subject=review_id,
+            session_id=None,
+            reason=reason,
+            detail={review.subject_kind: review.subject},
+            now_ms=hub.now_ms(),
+        )
+        [told] = await _told(connection, [decided])
+    return told
+
+
+def _check(who: Principal, review: fraud.Review, found: list[ReviewedFinding], decision: Decision) -> None:
+    concerned = {review.subject}
+    for one in found:
+        concerned.add(str(one.facts.get("guest", "")))
+        people = one.facts.get("people")
+        concerned.update(people if isinstance(people, list) else ())
+    if who.user_id in concerned:
+        raise Refused(Code.FORBIDDEN, "Nobody decides about themselves.")
+    if decision != "clear" and review.subject_kind != "practitioner":
+        raise Refused(Code.CONFLICT, "Only a practitioner has payouts to hold.")
+
+
+async def _told(db: Db, found: list[fraud.Review]) -> list[Review]:
+    """Reviews in the words of the contract, with what fired for them."""
+    fired: dict[str, list[Finding]] = defaultdict(list)
+    for one in await fraud.findings(db, [review.id for review in found], each=FINDINGS_MAX):
+        fired[one.review_id].append(msgspec.convert(one, Finding, from_attributes=True))
+    return [
+        Review(
+            one.id,
+            one.subject_kind,
+            one.subject,
+            one.state,
+            one.opened_at_ms,
+            one.decided_by,
+            one.decided_at_ms,
+            one.reason,
+            fired[one.id],
+        )
+        for one in found
+    ]
+
+
+def _state(given: dict[str, str]) -> ReviewState | None:
+    value = given.get("state")
+    if value is None:
+        return None
+    for state in get_args(ReviewState):
+        if value == state:
+            return state  # type: ignore[no-any-return]
+    raise bad_request("state", f"expected one of {', '.join(get_args(ReviewState))}")
+
+
+ROUTES = [
+    Route("GET", "/v1/admin/fraud", ADMIN, Reviews, reviews),
+    Route("POST", "/v1/admin/fraud/{id}/decide", ADMIN, Review, decide, Decide),
+]

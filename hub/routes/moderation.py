@@ -1,0 +1,184 @@
+"""What moderators look up: cases, people's history, their own decisions. Who read about whom is on record."""
+
+from typing import TypeVar
+
+from aiohttp import web
+from msgspec import Struct
+
+from hub.edge.auth import Principal
+from hub.hub import Hub
+from hub.moderation import appealing, flagging
+from hub.moderation.deciding import note_aad
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
+from hub.safety import snapshots
+from hub.safety.snapshots import SnapshotMessage
+from hub.wire_moderation import (
+    Decision,
+    Decisions,
+    FlagDetail,
+    FlagList,
+    PersonHistory,
+    Suspended,
+)
+from rooms import queue
+from rooms.ids import Role, SessionId, UserId
+from store.moderation_records import Action
+from store.postgres import acts, audit, flags, people, suspensions
+
+MODERATOR: frozenset[Role] = frozenset({"moderator"})
+STATUSES = ("open", "claimed", "resolved", "dismissed")
+CATEGORY_MAX = 40
+SHOWN = 100
+
+T = TypeVar("T")
+
+
+class FlagMessages(Struct, frozen=True):
+    """What was said around a case, in order; `cursor` is always null."""
+
+    items: list[SnapshotMessage]
+    cursor: str | None
+
+
+async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:
+    """`GET /v1/moderation/flags`: cases, the newest first; with `order=queue` those that wait."""
+    given = query(request, ("status", "category", "order", "cursor", "limit"))
+    size, status, order = limit(given), given.get("status"), given.get("order", "newest")
+    if status is not None and status not in STATUSES:
+        raise bad_request("status", f"expected one of {', '.join(STATUSES)}")
+    if order not in ("newest", "queue"):
+        raise bad_request("order", "expected newest or queue")
+    if len(given.get("category", "")) > CATEGORY_MAX:
+        raise bad_request("category", "too long")
+    if order == "queue":
+        if status is not None or "category" in given:
+            raise bad_request("order", "the queue is not filtered")
+        found = await flags.queue(hub.pool, who.user_id, after=cursor(given), limit=size)
+    else:
+        found = await flags.flag_history(
+            hub.pool,
+            who.user_id,
+            status=status,
+            category=given.get("category"),
+            before=cursor(given),
+            limit=size,
+        )
+    items = await flagging.flag_views(hub, found)
+    return FlagList(items, items[-1].id if len(items) == size else None)
+
+
+async def detail(hub: Hub, who: Principal, request: web.Request) -> FlagDetail:
+    """`GET /v1/moderation/flags/{id}`: a case with what was done about it."""
+    query(request, ())
+    flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
+    queue.require_foreign(flag.concerned, who.user_id)
+    await _on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id)
+    return FlagDetail(
+        flag=await flagging.flag_view(hub, flag),
+        actions=[await done(hub, one) for one in await acts.actions_of_flag(hub.pool, flag.id)],
+        suspended=await suspensions.is_suspended(hub.pool, flag.user_id, hub.now_ms()),
+    )
+
+
+async def messages(hub: Hub, who: Principal, request: web.Request) -> FlagMessages:
+    """`GET /v1/moderation/flags/{id}/messages`: what was said around it, once who reads it is on record.
+
+    What was not delivered is in the evidence.
+    """
+    query(request, ())
+    flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
+    queue.require_foreign(flag.concerned, who.user_id)
+    where = await snapshots.place(hub, flag.user_id, flag.session_id)
+    said = await snapshots.around(hub, where, flag.message_id) or await snapshots.around(hub, where, None)
+    opened = await snapshots.opened(hub.keyring, where, said)
+    await _on_record(hub, who, "transcript_read", flag.user_id, flag.session_id, flag_id=flag.id)
+    return FlagMessages(opened, None)
+
+
+async def person(hub: Hub, who: Principal, request: web.Request) -> PersonHistory:
+    """`GET /v1/moderation/people/{id}`: what was decided about somebody, and nothing else of them."""
+    query(request, ())
+    user_id = UserId(path_id(request, "id"))
+    found = not_own(await people.person(hub.pool, user_id))
+    queue.require_foreign([user_id], who.user_id)
+    await _on_record(hub, who, "person_read", user_id, None)
+    about = await acts.actions_about(hub.pool, user_id, before=None, limit=SHOWN)
+    return PersonHistory(
+        id=found.id,
+        name=found.name,
+        role=found.role,
+        strikes=await flagging.weight(hub, user_id),
+        suspended=await suspensions.is_suspended(hub.pool, user_id, hub.now_ms()),
+        suspensions=[
+            Suspended(one.action_id, one.reason, one.from_ms, one.until_ms, one.lifted_at_ms)
+            for one in await suspensions.suspensions_of(hub.pool, user_id)
+        ],
+        actions=[await done(hub, one) for one in about],
+    )
+
+
+async def actions(hub: Hub, who: Principal, request: web.Request) -> Decisions:
+    """`GET /v1/moderation/actions`: what one did oneself."""
+    given = query(request, ("cursor", "limit"))
+    size = limit(given)
+    found = await acts.actions_by(hub.pool, who.user_id, before=cursor(given), limit=size)
+    items = [await done(hub, one) for one in found]
+    return Decisions(items, items[-1].id if len(items) == size else None)
+
+
+async def done(hub: Hub, action: Action) -> Decision:
+    """An action as moderators see it."""
+    return Decision(
+        id=action.id,
+        action=action.action,
+        reason=action.reason,
+        session_id=action.session_id,
+        flag_id=action.flag_id,
+        user_id=action.user_id,
+        actor_id=action.actor_id,
+        note=await appealing.opened(hub, action.id, note_aad(action.id), action.note),
+        duration_s=action.duration_s,
+        until_ms=action.until_ms,
+        before=action.before,
+        after=action.after,
+        undoes=action.undoes,
+        created_at_ms=action.created_at_ms,
+    )
+
+
+def not_own(found: T | None) -> T:
+    """What is not there, and what is not for this moderator, look alike. Raises Refused(not_found)."""
+    if found is None:
+        raise not_found()
+    return found
+
+
+async def _on_record(
+    hub: Hub,
+    who: Principal,
+    action: str,
+    subject_id: UserId,
+    session_id: SessionId | None,
+    **about: str | int | None,
+) -> None:
+    """Before anything is shown: who looked at whom."""
+    async with hub.pool.acquire() as connection, connection.transaction():
+        await audit.append(
+            connection,
+            actor_id=who.user_id,
+            actor_role=who.role,
+            action=action,
+            subject_id=subject_id,
+            session_id=session_id,
+            detail=about,
+            now_ms=hub.now_ms(),
+        )
+
+
+ROUTES = [
+    Route("GET", "/v1/moderation/flags", MODERATOR, FlagList, listed),
+    Route("GET", "/v1/moderation/flags/{id}", MODERATOR, FlagDetail, detail),
+    Route("GET", "/v1/moderation/flags/{id}/messages", MODERATOR, FlagMessages, messages),
+    Route("GET", "/v1/moderation/people/{id}", MODERATOR, PersonHistory, person),
+    Route("GET", "/v1/moderation/actions", MODERATOR, Decisions, actions),
+]

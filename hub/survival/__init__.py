@@ -1,0 +1,1 @@
+"""What makes it survivable that lines, hubs and stores are lost."""

@@ -1,0 +1,107 @@
+"""Restitutions on record: everything that was collected from a guest goes back to them."""
+
+import uuid_utils
+
+from billing.payment import Operation
+from rooms.ids import SessionId, UserId
+from store.money_records import Refund, Restitution
+from store.postgres.pool import Db
+from store.postgres.rows import many, one
+from store.postgres.statements import statements
+
+SQL = statements("restitutions")
+
+
+async def order(
+    db: Db,
+    *,
+    guest_id: UserId,
+    ordered_by: UserId,
+    reason: str,
+    now_ms: int,
+    session_id: SessionId | None = None,
+) -> str:
+    """Order that a guest gets everything back; the restitution's id. While one is open, it is that one.
+
+    It may be called inside somebody else's transaction. `session_id` is the session that gave the reason.
+    """
+    restitution_id = str(uuid_utils.uuid7())
+    ordered: str = await db.fetchval(
+        SQL["order"], restitution_id, guest_id, session_id, reason, ordered_by, now_ms
+    )
+    return ordered
+
+
+async def open_restitutions(db: Db, *, limit: int) -> list[Restitution]:
+    """Those that are not done, the oldest first."""
+    return many(await db.fetch(SQL["open_restitutions"], limit), Restitution)
+
+
+async def is_ordered(db: Db, guest_id: UserId) -> bool:
+    """Whether everything goes, or went, back to a guest."""
+    return bool(await db.fetchval(SQL["is_ordered"], guest_id))
+
+
+async def collectable(db: Db, guest_id: UserId, *, limit: int) -> list[tuple[SessionId, int]]:
+    """Parts of sessions of which something that was collected has not gone back."""
+    rows = await db.fetch(SQL["collectable"], guest_id, limit)
+    return [(SessionId(row["session_id"]), row["participant_no"]) for row in rows]
+
+
+async def undecided(db: Db, session_id: SessionId, participant_no: int) -> list[Refund]:
+    """Refunds of a part that wait for a second admin."""
+    return many(await db.fetch(SQL["undecided"], session_id, participant_no), Refund)
+
+
+async def tries(db: Db, restitution_id: str, session_id: SessionId, participant_no: int) -> list[int]:
+    """When each refund of this part was made that failed, in Unix milliseconds."""
+    rows = await db.fetch(SQL["tries"], restitution_id, session_id, participant_no)
+    return [row["created_at_ms"] for row in rows]
+
+
+async def insert_whole_refund(
+    db: Db,
+    *,
+    refund_id: str,
+    session_id: SessionId,
+    participant_no: int,
+    amount_minor: int,
+    currency: str,
+    ordered: Restitution,
+    now_ms: int,
+) -> Refund:
+    """A refund that the rule itself approves, under the session's lock.
+
+    Raises asyncpg.CheckViolationError when more would go back than was charged.
+    """
+    row = await db.fetchrow(
+        SQL["insert_whole_refund"],
+        refund_id,
+        session_id,
+        participant_no,
+        amount_minor,
+        currency,
+        ordered.reason,
+        ordered.ordered_by,
+        ordered.id,
+        now_ms,
+    )
+    inserted = one(row, Refund)
+    if inserted is None:
+        raise LookupError("The refund was not written.")
+    return inserted
+
+
+async def unpaid_charges(db: Db, guest_id: UserId) -> list[Operation]:
+    """Charges of a guest that wait to be tried again."""
+    return many(await db.fetch(SQL["unpaid_charges"], guest_id), Operation)
+
+
+async def is_unfinished(db: Db, guest_id: UserId, restitution_id: str) -> bool:
+    """Whether money of a guest may still come in, or is on its way back."""
+    return bool(await db.fetchval(SQL["is_unfinished"], guest_id, restitution_id))
+
+
+async def restitution_done(db: Db, restitution_id: str, *, now_ms: int) -> None:
+    """Nothing is left to go back."""
+    await db.execute(SQL["restitution_done"], restitution_id, now_ms)

@@ -1,0 +1,77 @@
+-- Everything back to a guest. Times are Unix milliseconds.
+
+-- name: order
+-- $1 id, $2 guest_id, $3 session_id or null, $4 reason, $5 ordered_by, $6 now_ms. The one that is open, if one is.
+insert into restitutions (id, guest_id, session_id, reason, ordered_by, at_ms) values ($1, $2, $3, $4, $5, $6)
+on conflict (guest_id) where done_at_ms is null do update set done_at_ms = null
+returning id
+
+-- name: open_restitutions
+-- $1 limit. The oldest first.
+select * from restitutions where done_at_ms is null order by at_ms, id limit $1
+
+-- name: is_ordered
+-- $1 guest_id: whether everything goes, or went, back to them.
+select exists (select from restitutions where guest_id = $1)
+
+-- name: collectable
+-- $1 guest_id, $2 limit: parts of sessions of which something that was collected has not gone back. What waits for
+-- a second admin has not.
+select participants.session_id, participants.no as participant_no
+from participants
+where participants.user_id = $1 and participants.no > 0
+    and collected_minor(participants.session_id, participants.no)
+        > returned_minor(participants.session_id, participants.no) - (
+            select coalesce(sum(amount_minor), 0) from refunds
+            where refunds.session_id = participants.session_id and participant_no = participants.no
+                and state = 'pending_approval'
+        )
+order by participants.session_id
+limit $2
+
+-- name: undecided
+-- $1 session_id, $2 participant_no: refunds that wait for a second admin.
+select * from refunds where session_id = $1 and participant_no = $2 and state = 'pending_approval' order by id
+
+-- name: tries
+-- $1 restitution_id, $2 session_id, $3 participant_no: when each refund of this part was made that failed.
+select created_at_ms from refunds
+where restitution_id = $1 and session_id = $2 and participant_no = $3 and state = 'failed'
+order by created_at_ms
+
+-- name: insert_whole_refund
+-- $1 id, $2 session_id, $3 participant_no, $4 amount_minor, $5 currency, $6 reason, $7 requested_by,
+-- $8 restitution_id, $9 now_ms. The rule is the reason: no second admin has to agree.
+insert into refunds (id, session_id, participant_no, amount_minor, currency, reason, state, requested_by,
+                     restitution_id, created_at_ms)
+values ($1, $2, $3, $4, $5, $6, 'approved', $7, $8, $9)
+returning *
+
+-- name: unpaid_charges
+-- $1 guest_id: charges that wait to be tried again.
+select payment_ops.* from participants
+join payment_ops on payment_ops.session_id = participants.session_id
+    and payment_ops.participant_no = participants.no
+where participants.user_id = $1 and participants.no > 0 and payment_ops.kind = 'charge'
+    and payment_ops.state = 'pending' and payment_ops.attempt > 1
+order by payment_ops.id
+
+-- name: is_unfinished
+-- $1 guest_id, $2 restitution_id: whether money of theirs may still come in or is on its way back.
+select exists (
+    select from participants join sessions on sessions.id = participants.session_id
+    where participants.user_id = $1 and participants.no > 0 and sessions.settled_at_ms is null
+) or exists (
+    select from participants
+    join payment_ops on payment_ops.session_id = participants.session_id
+        and payment_ops.participant_no = participants.no
+    where participants.user_id = $1 and participants.no > 0
+        and payment_ops.kind in ('hold', 'capture', 'charge', 'tip', 'refund')
+        and payment_ops.state in ('pending', 'in_flight', 'unknown')
+) or exists (
+    select from refunds where restitution_id = $2 and state = 'approved'
+)
+
+-- name: restitution_done
+-- $1 id, $2 now_ms
+update restitutions set done_at_ms = $2 where id = $1 and done_at_ms is null

@@ -1,0 +1,319 @@
+"""Cases: one a message, one for all reports of a person, in the order in which somebody should look."""
+
+import asyncio
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import uuid_utils
+from msgspec import UNSET
+from msgspec.structs import replace
+from redis.asyncio import Redis
+
+from hub.errors import Refused
+from hub.hub import Hub
+from hub.moderation import claiming, flagging
+from hub.moderation.flagging import Flagging, raise_flag
+from hub.wire_moderation import ClaimFlag
+from rooms.errors import NotFound
+from rooms.ids import UserId
+from rooms.queue import OwnCase
+from rooms.safety.verdict import Category
+from rooms.strikes import DAY_MS
+from sandbox.postgres import PostgresAddress
+from store.moderation_records import Action, Flag
+from store.postgres import acts, audit, flags
+from store.postgres.pool import acting_as, connect
+from tests.integration.safety.office import Clock, a_case, a_report, cases, hub_of, party_to, principal
+
+MINUTE_MS = 60_000
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def hub(parts: Flagging, redis: Redis, clock: Clock) -> Hub:
+    return hub_of(parts, redis, clock)
+
+
+@pytest.fixture(autouse=True)
+async def empty(database: PostgresAddress) -> None:
+    owner = await connect(database.owner_dsn, size=1)
+    await owner.execute("update flags set status = 'dismissed', resolved_at_ms = 1, claimed_by = null,"
+                        " claimed_until_ms = null where status in ('open', 'claimed')")  # fmt: skip
+    await owner.close()
+
+
+async def found(parts: Flagging, flag_id: str) -> Flag:
+    flag = await flags.flag(parts.pool, flag_id)
+    assert flag is not None
+    return flag
+
+
+async def queue_of(parts: Flagging, who: str | None = None) -> list[str]:
+    listed = await flags.queue(parts.pool, UserId(who or str(uuid4())), after=None, limit=100)
+    return [flag.id for flag in listed]
+
+
+async def test_a_message_has_one_case(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    first = await raise_flag(parts, case)
+    again = await raise_flag(parts, case)
+    other = await raise_flag(parts, replace(case, flag_id=str(uuid4())))
+    assert first == again == other
+    assert (await found(parts, first)).version == 1
+
+
+async def test_the_same_at_once_is_one(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    ids = await asyncio.gather(*(raise_flag(parts, case) for _ in range(6)))
+    assert set(ids) == {case.flag_id}
+
+
+async def test_the_order_is_danger_then_by_when_somebody_should_have_looked(
+    parts: Flagging, clock: Clock
+) -> None:
+    low_old = a_case(at_ms=clock.ms - 300 * MINUTE_MS, severity="low")
+    medium = a_case(at_ms=clock.ms)
+    high = a_case(at_ms=clock.ms, severity="high")
+    distress = a_case(at_ms=clock.ms, category=Category.DISTRESS, severity="critical")
+    await cases(parts, medium, high, distress, low_old)
+    assert await queue_of(parts) == [one.flag_id for one in (distress, low_old, high, medium)]
+
+
+async def test_a_page_goes_on_after_its_cursor(parts: Flagging, clock: Clock) -> None:
+    await cases(parts, *(a_case(at_ms=clock.ms + n) for n in range(5)))
+    everything = await queue_of(parts)
+    paged: list[str] = []
+    while True:
+        after = paged[-1] if paged else None
+        page = await flags.queue(parts.pool, UserId(str(uuid4())), after=after, limit=2)
+        paged += [flag.id for flag in page]
+        if not page:
+            break
+    assert paged == everything
+
+
+async def test_reports_of_a_person_are_one_case_that_presses_more(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    reports = [a_report(case, of_message=False) for _ in range(4)]
+    ids = {await raise_flag(parts, one, reporter_id=UserId(str(uuid4()))) for one in reports}
+    (flag_id,) = ids
+    flag = await found(parts, flag_id)
+    assert (flag.reports, flag.source, flag.message_id) == (4, "report", None)
+    alone = await raise_flag(
+        parts, a_report(a_case(at_ms=clock.ms), of_message=False), reporter_id=UserId(str(uuid4()))
+    )
+    assert flag.due_by_ms < (await found(parts, alone)).due_by_ms
+
+
+async def test_reports_at_once_are_one_case(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    ids = await asyncio.gather(
+        *(
+            raise_flag(parts, a_report(case, of_message=False), reporter_id=UserId(str(uuid4())))
+            for _ in range(8)
+        )
+    )
+    assert len(set(ids)) == 1
+    assert (await found(parts, ids[0])).reports == 8
+
+
+async def test_the_same_reporter_counts_once(parts: Flagging, clock: Clock) -> None:
+    report, reporter = a_report(a_case(at_ms=clock.ms), of_message=False), UserId(str(uuid4()))
+    flag_id = await raise_flag(parts, report, reporter_id=reporter)
+    assert await raise_flag(parts, report, reporter_id=reporter) == flag_id
+    assert (await found(parts, flag_id)).reports == 1
+
+
+async def test_a_report_of_a_message_that_a_rule_found_joins_its_case(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms, severity="low")
+    flag_id = await raise_flag(parts, case)
+    reporter = UserId(str(uuid4()))
+    assert await raise_flag(parts, a_report(case, of_message=True), reporter_id=reporter) == flag_id
+    flag = await found(parts, flag_id)
+    assert (flag.reports, flag.severity, flag.source) == (1, "medium", "rule")
+    assert reporter in flag.concerned
+
+
+async def test_a_report_of_what_is_decided_is_a_case_of_its_own(parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    flag_id = await raise_flag(parts, case)
+    await flags.resolve(
+        parts.pool, flag_id, status="dismissed", resolution="dismiss",
+        resolved_by=UserId(str(uuid4())), now_ms=clock.ms,
+    )  # fmt: skip
+    later = await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(str(uuid4())))
+    assert later != flag_id
+    assert (await found(parts, later)).status == "open"
+
+
+async def test_whose_reports_were_right_is_heard_sooner(parts: Flagging, clock: Clock) -> None:
+    right, wrong = UserId(str(uuid4())), UserId(str(uuid4()))
+    for reporter, status in ((right, "resolved"), (wrong, "dismissed")):
+        for _ in range(4):
+            report = a_report(a_case(at_ms=clock.ms), of_message=False)
+            flag_id = await raise_flag(parts, report, reporter_id=reporter)
+            await flags.resolve(
+                parts.pool, flag_id, status="resolved" if status == "resolved" else "dismissed",
+                resolution="warn", resolved_by=UserId(str(uuid4())), now_ms=clock.ms,
+            )  # fmt: skip
+    by_wrong = await raise_flag(parts, a_report(a_case(at_ms=clock.ms), of_message=False), reporter_id=wrong)
+    by_right = await raise_flag(parts, a_report(a_case(at_ms=clock.ms), of_message=False), reporter_id=right)
+    assert await queue_of(parts) == [by_right, by_wrong]
+
+
+# Claims.
+
+
+async def test_of_two_at_once_one_gets_it(hub: Hub, parts: Flagging, clock: Clock) -> None:
+    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
+    asked = [claiming.claim(hub, principal(), ClaimFlag(flag_id, 1)) for _ in range(5)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [answer for answer in answers if isinstance(answer, BaseException)]
+    assert len(refused) == 4
+    for error in refused:
+        assert isinstance(error, Refused)
+        assert error.code == "conflict"
+        assert error.fields
+    flag = await found(parts, flag_id)
+    assert (flag.status, flag.version) == ("claimed", 2)
+
+
+async def test_a_claim_is_on_record_and_renewed_by_claiming_again(
+    hub: Hub, parts: Flagging, clock: Clock
+) -> None:
+    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
+    who = principal()
+    first = (await claiming.claim(hub, who, ClaimFlag(flag_id, 1))).flag
+    clock.ms += MINUTE_MS
+    again = (await claiming.claim(hub, who, ClaimFlag(flag_id, 1))).flag
+    assert again.version == first.version == 2
+    assert again.claimed_until_ms == clock.ms + hub.standards.lease_ms
+    listed = await audit.listed(parts.pool, actor_id=who.user_id, before=None, limit=10)
+    assert [(one.action, one.words()["flag_id"]) for one in listed] == [("flag_claimed", flag_id)]
+
+
+async def test_an_old_version_is_refused_with_the_new_one(hub: Hub, parts: Flagging, clock: Clock) -> None:
+    case = a_case(at_ms=clock.ms)
+    (flag_id,) = await cases(parts, case)
+    await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(str(uuid4())))
+    with pytest.raises(Refused) as refused:
+        await claiming.claim(hub, principal(), ClaimFlag(flag_id, 1))
+    assert refused.value.fields == {"version": "is 2 now"}
+
+
+async def test_a_lease_that_is_over_can_be_taken_over(hub: Hub, parts: Flagging, clock: Clock) -> None:
+    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
+    ann, ben = principal(), principal()
+    await claiming.claim(hub, ann, ClaimFlag(flag_id, 1))
+    clock.ms += hub.standards.lease_ms
+    taken = await claiming.claim(hub, ben, ClaimFlag(flag_id, 2))
+    assert (taken.flag.claimed_by, taken.flag.version) == (ben.user_id, 3)
+
+
+async def test_a_lapsed_claim_goes_back_into_the_queue(hub: Hub, parts: Flagging, clock: Clock) -> None:
+    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
+    await claiming.claim(hub, principal(), ClaimFlag(flag_id, 1))
+    assert await flags.reopen_lapsed(parts.pool, now_ms=clock.ms + 1, limit=10) == []
+    lapsed_ms = clock.ms + hub.standards.lease_ms
+    assert await flags.reopen_lapsed(parts.pool, now_ms=lapsed_ms, limit=10) == [flag_id]
+    assert ((await found(parts, flag_id)).status, await queue_of(parts)) == ("open", [flag_id])
+
+
+async def test_nobody_claims_or_sees_a_case_of_their_own(
+    hub: Hub, parts: Flagging, clock: Clock, database: PostgresAddress
+) -> None:
+    host, guest, reporter = (str(uuid4()) for _ in range(3))
+    case = a_case(at_ms=clock.ms, user_id=guest)
+    owner: asyncpg.Pool = await connect(database.owner_dsn, size=1)
+    await party_to(owner, case.session_id, host, guest)
+    await owner.close()
+    (flag_id,) = await cases(parts, case)
+    await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(reporter))
+    for own in (host, guest, reporter):
+        assert await queue_of(parts, own) == []
+        with pytest.raises(OwnCase):
+            await claiming.claim(hub, principal(user_id=UserId(own)), ClaimFlag(flag_id, 2))
+    assert await queue_of(parts) == [flag_id]
+
+
+async def test_no_such_case(hub: Hub) -> None:
+    with pytest.raises(NotFound):
+        await claiming.claim(hub, principal(), ClaimFlag(str(uuid4()), 1))
+
+
+async def test_what_was_done_cannot_be_changed_by_anybody(parts: Flagging, database: PostgresAddress) -> None:
+    for dsn, error in (
+        (database.hub_dsn, asyncpg.InsufficientPrivilegeError),
+        (database.owner_dsn, asyncpg.InsufficientPrivilegeError),
+    ):
+        pool = await connect(dsn, size=1)
+        for statement in ("update moderation_actions set reason = 'none'", "delete from moderation_actions"):
+            with pytest.raises(error):
+                await pool.execute(statement)
+        await pool.close()
+
+
+# What counts against whom.
+
+
+async def test_what_was_decided_before_is_shown_suggests_and_fades(
+    hub: Hub, parts: Flagging, clock: Clock
+) -> None:
+    case = a_case(at_ms=clock.ms)
+    (flag_id,) = await cases(parts, case)
+    user_id = UserId(case.user_id)
+    flag = await found(parts, flag_id)
+    assert (await flagging.flag_view(hub, flag)).strikes == 0
+    for points in (1, 3):
+        await strike(parts, flag, points, at_ms=clock.ms)
+    told = await flagging.flag_view(hub, flag)
+    assert (told.strikes, told.suggests) == (4, "suspend")
+    distress = await found(
+        parts,
+        await raise_flag(
+            parts, a_case(at_ms=clock.ms, category=Category.DISTRESS, user_id=user_id, severity="critical")
+        ),
+    )
+    assert (await flagging.flag_view(hub, distress)).suggests is UNSET
+    clock.ms += hub.standards.half_life_days * DAY_MS
+    later = await flagging.flag_view(hub, flag)
+    assert (later.strikes, later.suggests) == (2, UNSET)
+
+
+async def strike(parts: Flagging, flag: Flag, points: int, *, at_ms: int) -> None:
+    action = Action(
+        id=str(uuid_utils.uuid7()), flag_id=flag.id, session_id=flag.session_id,
+        actor_id=UserId(str(uuid4())), user_id=flag.user_id,
+        action="warn", reason="conduct", note=b"sealed", duration_s=None, until_ms=None,
+        before={}, after={}, undoes=None, request_id=None, created_at_ms=at_ms,
+    )  # fmt: skip
+    assert await acts.insert_action(parts.pool, action)
+    await acts.insert_strike(parts.pool, action.id, flag.user_id, points=points, now_ms=at_ms)
+
+
+async def test_a_person_reads_what_was_decided_about_them_and_nothing_of_moderators(
+    parts: Flagging, clock: Clock
+) -> None:
+    flag = await found(parts, await raise_flag(parts, a_case(at_ms=clock.ms)))
+    await strike(parts, flag, 1, at_ms=clock.ms)
+    stranger = UserId(str(uuid4()))
+    for who, count in ((flag.user_id, 1), (stranger, 0)):
+        async with acting_as(parts.pool, who) as connection:
+            assert len(await acts.own_actions(connection, before=None, limit=10)) == count
+    hidden = ("flags", "flag_reporters", "strikes", "suspensions", "moderation_effects")
+    for query in (
+        "select note from moderation_actions",
+        "select actor_id from moderation_actions",
+        "select before from moderation_actions",
+        "select decided_by from appeals",
+        "select note from appeals",
+        *(f"select * from {table}" for table in hidden),
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            async with acting_as(parts.pool, flag.user_id) as connection:
+                await connection.fetch(query)

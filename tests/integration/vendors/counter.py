@@ -1,0 +1,105 @@
+"""A counter with all that carries staff's decisions to the vendors, and processes that are killed there."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import asyncpg
+from redis.asyncio import Redis
+
+from billing.stripe_gateway import StripeGateway
+from hub.vendors.agora import AgoraRest
+from hub.vendors.supabase import SupabaseAdmin
+from hub.workers.kicks import Kicks
+from hub.workers.purge import Purges
+from hub.workers.roles import Roles
+from sandbox.postgres import PostgresAddress
+from sandbox.settings import SERVICE_KEY
+from store.privacy.keys import Keyring
+from store.redis.revocations import Revocations
+
+ROOT = Path(__file__).parents[3]
+KEY = "sk_test_counter"
+MASTER = bytes(range(32))
+APP_ID = "0123456789abcdef0123456789abcdef"
+
+
+@dataclass
+class Counter:
+    """`now_ms` is the hub's clock; the vendors have their own."""
+
+    database: PostgresAddress
+    pool: asyncpg.Pool
+    redis: Redis
+    redis_url: str
+    gateway: StripeGateway
+    http: aiohttp.ClientSession
+    base: str
+    time_ms: int
+
+    def now_ms(self) -> int:
+        return self.time_ms
+
+    def wait(self, ms: int) -> None:
+        self.time_ms += ms
+
+    def agora(self) -> AgoraRest:
+        return agora_of(self.http, self.base)
+
+    def supabase(self, key: str = SERVICE_KEY) -> SupabaseAdmin:
+        return SupabaseAdmin(self.http, url=self.base, service_key=key)
+
+    def keyring(self) -> Keyring:
+        return Keyring(MASTER, self.pool, now_ms=self.now_ms)
+
+    def kicks(self, agora: AgoraRest | None) -> Kicks:
+        return Kicks(self.pool, agora, now_ms=self.now_ms)
+
+    def roles(self) -> Roles:
+        return Roles(self.pool, Revocations(self.redis), self.supabase(), now_ms=self.now_ms)
+
+    def purges(self, supabase: SupabaseAdmin | None = None) -> Purges:
+        return Purges(self.pool, self.redis, self.gateway, supabase, self.keyring(), now_ms=self.now_ms)
+
+    async def control(self, path: str, asked: object) -> Any:
+        async with self.http.post(f"{self.base}/control/{path}", json=asked) as response:
+            answer = await response.json()
+            assert response.status == 200, answer
+            return answer
+
+    async def person(self, role: str) -> Any:
+        (made,) = await self.control("people", {"role": role, "count": 1})
+        return made
+
+    async def rules(self) -> list[Any]:
+        """The kicking rules that Agora has."""
+        headers = {"Authorization": "Basic eA=="}
+        url = f"{self.base}/agora/dev/v1/kicking-rule?appid={APP_ID}"
+        async with self.http.get(url, headers=headers) as response:
+            found: list[Any] = (await response.json())["rules"]
+            return found
+
+    @asynccontextmanager
+    async def killed(self, duty: str, point: str) -> AsyncIterator[None]:
+        """A worker process that does this duty and is killed at a recovery point, before the block begins."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.integration.vendors.runner", self.database.hub_dsn, self.redis_url,
+            self.base, duty, point, str(self.time_ms), stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+        )  # fmt: skip
+        assert process.stdout is not None
+        async with asyncio.timeout(30):
+            line = await process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+        await process.wait()
+        assert line == f"{point}\n".encode()
+        yield
+
+
+def agora_of(http: aiohttp.ClientSession, base: str) -> AgoraRest:
+    return AgoraRest(http, base=f"{base}/agora", app_id=APP_ID, customer_id="id", customer_secret="secret")
