@@ -18,11 +18,15 @@ from hub.hub import Hub, to_nobody
 from hub.identity import Identity
 from hub.live import Live
 from hub.routes import analytics, applications, avatars, consents, people, policies, practice, profile
+from hub.routes.answer import table
+from hub.safety.block_cache import Blocks
 from hub.tasks import Tasks
+from hub.watchers import Watchers
 from rooms.ids import HubId, Role, UserId
 from store.privacy.keys import Keyring
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
+from store.redis.moderation import Moderation
 from store.redis.people import People
 from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
@@ -30,7 +34,7 @@ from store.redis.rooms import Rooms
 T0 = 1_790_000_000_000
 SECRET = b"a secret for these tests alone, of 40 bytes"
 ISSUER = "https://auth.example/auth/v1"
-ROUTES = (people, profile, avatars, practice, applications, consents, analytics, policies)
+TOPICS = (people, profile, avatars, practice, applications, consents, analytics, policies)
 
 Answer = tuple[int, Any]
 
@@ -128,13 +132,13 @@ async def open_desk(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Desk]:
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live,
             "people": live_people, "directory": directory, "drawing": Drawing(), "announce": to_nobody,
             "keyring": Keyring(bytes(32), pool, now_ms=lambda: desk.now_ms), "now_ms": lambda: desk.now_ms,
-            "spawn": tasks.spawn,
+            "spawn": tasks.spawn, "moderation": Moderation(redis),
+            "blocks": Blocks(pool, Watchers(), directory),
         }  # fmt: skip
         absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
         desk.hub = Hub(**absent, **cast(dict[str, Any], parts))
         app = web.Application(client_max_size=512 * 1024)
-        for topic in ROUTES:
-            app.add_routes(topic.routes(desk.hub))
+        app.add_routes(table(desk.hub, [route for topic in TOPICS for route in topic.ROUTES]))
         async with TestClient(TestServer(app)) as client:
             desk.client = client
             yield desk
