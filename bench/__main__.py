@@ -8,9 +8,10 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import uvloop
 
-from bench import rules, settlement
+from bench import flags, rules, settlement
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], Awaitable[None]]] = {
+    "flags": flags.run,
     "rules": rules.run,
     "settlement": settlement.run,
 }

@@ -1,6 +1,7 @@
 """Figures as a table for people: the median of several rounds, and how far they lie apart."""
 
 from collections.abc import Sequence
+from math import ceil
 from statistics import median
 from typing import NamedTuple
 
@@ -11,6 +12,12 @@ class Line(NamedTuple):
     name: str
     unit: str
     values: Sequence[float]
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The least of the values that `share` per cent of them do not exceed: one that was measured, no mean."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(share / 100 * len(ordered)) - 1)]
 
 
 def show(title: str, lines: Sequence[Line]) -> str:

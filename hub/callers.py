@@ -14,6 +14,7 @@ import asyncpg
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from hub.access import PAYERS
 from hub.edge.auth import Principal
 from hub.edge.limits import Numbers
 from hub.edge.upgrade import Door
@@ -21,7 +22,6 @@ from store.postgres import fraud
 from store.postgres.fraud import Seen
 from store.privacy.marks import Caller, Marks
 
-PAYERS: Final = frozenset({"guest", "practitioner"})
 REMEMBERED: Final = 100_000
 WAITING: Final = 10_000
 """Sightings that wait to be written; beyond this, new ones are left out."""

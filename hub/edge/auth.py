@@ -14,6 +14,7 @@ import aiohttp
 import jwt
 from aiohttp import web
 
+from hub.access import ROLES, SECOND_FACTOR
 from hub.edge.jwks import Jwks, KeysUnavailableError
 from hub.errors import Code, Refused
 from rooms.ids import Role, UserId
@@ -25,13 +26,7 @@ LEEWAY_S: Final = 10
 LIFETIME_MAX_S: Final = 7 * 24 * 3600
 """The longest that the identity provider can be set to; a token valid for longer is not one of its own."""
 SECRET_BYTES_MIN: Final = 32
-ROLES: Final[dict[str, Role]] = {
-    "guest": "guest",
-    "practitioner": "practitioner",
-    "moderator": "moderator",
-    "admin": "admin",
-}
-SECOND_FACTOR: Final = frozenset({"moderator", "admin"})
+NAMED: Final[dict[str, Role]] = {role: role for role in ROLES}
 # The secret that every self-hosted Supabase starts with; anybody can sign with it.
 PUBLIC_SECRETS: Final = frozenset({b"super-secret-jwt-token-with-at-least-32-characters-long"})
 
@@ -187,7 +182,7 @@ def _is_uuid(value: object) -> bool:
 def _role(app_metadata: object) -> Role:
     """Only `app_metadata`: a person can write the other metadata themselves. What is unknown is a guest."""
     named = app_metadata.get("role") if isinstance(app_metadata, dict) else None
-    return ROLES.get(named, "guest") if isinstance(named, str) else "guest"
+    return NAMED.get(named, "guest") if isinstance(named, str) else "guest"
 
 
 def _display_name(user_metadata: object) -> str:

@@ -1,6 +1,12 @@
-"""Every event a client may send: its body, its reply, who may send it, and where it is handled."""
+"""Every event a client may send: its body, its reply, where it is handled. Who may: `hub/access.py`."""
 
-from hub import wire, wire_evidence, wire_moderation
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from msgspec import Struct
+
+from hub import access, wire, wire_evidence, wire_moderation
+from hub.edge.connection import Connection
 from hub.edge.dispatch import Event
 from hub.events import (
     analytics,
@@ -16,46 +22,43 @@ from hub.events import (
     session,
 )
 from hub.hub import Hub
-from rooms.ids import Role
 
-ALL: frozenset[Role] = frozenset({"guest", "practitioner", "moderator", "admin"})
-GUEST: frozenset[Role] = frozenset({"guest"})
-PRACTITIONER: frozenset[Role] = frozenset({"practitioner"})
-PARTY: frozenset[Role] = GUEST | PRACTITIONER
-MODERATOR: frozenset[Role] = frozenset({"moderator"})
-STEERING: frozenset[Role] = PRACTITIONER | MODERATOR
+Handle = Callable[[Hub, Connection, Any], Awaitable[Struct]]
+
+_SERVED: dict[str, tuple[type[Struct], type[Struct], Handle]] = {
+    "directory:watch": (wire.Nothing, wire.Watched, directory.watch),
+    "directory:unwatch": (wire.Nothing, wire.Done, directory.unwatch),
+    "practitioner:online": (wire.Nothing, wire.Availability, directory.online),
+    "practitioner:offline": (wire.Nothing, wire.Availability, directory.offline),
+    "session:request": (wire.RequestSession, wire.Requested, session.request),
+    "session:accept": (wire.DeclineSession, wire.SessionReply, session.accept),
+    "session:decline": (wire.DeclineSession, wire.SessionReply, session.decline),
+    "session:cancel": (wire.OfSession, wire.SessionReply, session.cancel),
+    "session:extend": (wire.ExtendSession, wire.Extended, session.extend),
+    "session:end": (wire.OfSession, wire.Ended, session.end),
+    "room:join": (wire.JoinRoom, wire.Joined, room.join),
+    "room:leave": (wire.OfSession, wire.Done, room.leave),
+    "chat:send": (wire.SendChat, wire.Sent, chat.send),
+    "chat:history": (wire.ReadHistory, wire.History, chat.history),
+    "chat:typing": (wire.OfSession, wire.Done, chat.typing),
+    "chat:read": (wire.ReadMark, wire.Done, chat.read),
+    "media:refresh": (wire.OfSession, wire.MediaReply, media.refresh),
+    "media:signal": (wire.SignalPeer, wire.Done, media.signal),
+    "analytics:event": (wire.CountEvent, wire.Done, analytics.event),
+    "safety:report": (wire_evidence.Report, wire_evidence.Reported, safety.report),
+    "safety:block": (wire_evidence.BlockPerson, wire.Done, safety.block),
+    "room:mute": (wire_moderation.OfGuest, wire.Done, hosting.mute),
+    "room:unmute": (wire_moderation.OfGuest, wire.Done, hosting.unmute),
+    "room:remove": (wire_moderation.OfGuest, wire.Done, hosting.remove),
+    "moderation:watch": (wire.Nothing, wire_moderation.FlagsWatched, moderation.watch),
+    "moderation:claim": (wire_moderation.ClaimFlag, wire_moderation.Claimed, moderation.claim),
+    "moderation:act": (wire_moderation.Act, wire_moderation.Acted, moderation.act),
+    "moderation:observe": (wire_evidence.Observe, wire_evidence.Observed, observing.observe),
+    "moderation:unobserve": (wire.OfSession, wire.Done, observing.unobserve),
+    "auth:refresh": (wire.RefreshToken, wire.Refreshed, auth.refresh),
+}
 
 HANDLERS: dict[str, Event[Hub]] = {
-    "directory:watch": Event(wire.Nothing, wire.Watched, ALL, directory.watch),
-    "directory:unwatch": Event(wire.Nothing, wire.Done, ALL, directory.unwatch),
-    "practitioner:online": Event(wire.Nothing, wire.Availability, PRACTITIONER, directory.online),
-    "practitioner:offline": Event(wire.Nothing, wire.Availability, PRACTITIONER, directory.offline),
-    "session:request": Event(wire.RequestSession, wire.Requested, GUEST, session.request),
-    "session:accept": Event(wire.DeclineSession, wire.SessionReply, PRACTITIONER, session.accept),
-    "session:decline": Event(wire.DeclineSession, wire.SessionReply, PRACTITIONER, session.decline),
-    "session:cancel": Event(wire.OfSession, wire.SessionReply, GUEST, session.cancel),
-    "session:extend": Event(wire.ExtendSession, wire.Extended, GUEST, session.extend),
-    "session:end": Event(wire.OfSession, wire.Ended, PARTY, session.end),
-    "room:join": Event(wire.JoinRoom, wire.Joined, PARTY, room.join),
-    "room:leave": Event(wire.OfSession, wire.Done, PARTY, room.leave),
-    "chat:send": Event(wire.SendChat, wire.Sent, PARTY, chat.send),
-    "chat:history": Event(wire.ReadHistory, wire.History, PARTY, chat.history),
-    "chat:typing": Event(wire.OfSession, wire.Done, PARTY, chat.typing),
-    "chat:read": Event(wire.ReadMark, wire.Done, PARTY, chat.read),
-    "media:refresh": Event(wire.OfSession, wire.MediaReply, PARTY, media.refresh),
-    "media:signal": Event(wire.SignalPeer, wire.Done, PARTY, media.signal),
-    "analytics:event": Event(wire.CountEvent, wire.Done, ALL, analytics.event),
-    "safety:report": Event(wire_evidence.Report, wire_evidence.Reported, PARTY, safety.report),
-    "safety:block": Event(wire_evidence.BlockPerson, wire.Done, PARTY, safety.block),
-    "room:mute": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.mute),
-    "room:unmute": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.unmute),
-    "room:remove": Event(wire_moderation.OfGuest, wire.Done, STEERING, hosting.remove),
-    "moderation:watch": Event(wire.Nothing, wire_moderation.FlagsWatched, MODERATOR, moderation.watch),
-    "moderation:claim": Event(
-        wire_moderation.ClaimFlag, wire_moderation.Claimed, MODERATOR, moderation.claim
-    ),
-    "moderation:act": Event(wire_moderation.Act, wire_moderation.Acted, MODERATOR, moderation.act),
-    "moderation:observe": Event(wire_evidence.Observe, wire_evidence.Observed, MODERATOR, observing.observe),
-    "moderation:unobserve": Event(wire.OfSession, wire.Done, MODERATOR, observing.unobserve),
-    "auth:refresh": Event(wire.RefreshToken, wire.Refreshed, ALL, auth.refresh),
+    name: Event(body, reply, access.of_event(name).who, handle)
+    for name, (body, reply, handle) in _SERVED.items()
 }

@@ -5,6 +5,7 @@ from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.money.deal import practitioner
+from hub.safety.judging import require_no_open_question
 from store.postgres import people as people_records
 
 
@@ -29,6 +30,7 @@ async def unwatch(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire
 
 async def online(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.Availability:
     """`practitioner:online`: take requests, for as long as this socket lives."""
+    await require_no_open_question(hub.pool, connection.user_id)
     practice = await people_records.practice(hub.pool, connection.user_id)
     if practice is None or practice.verified_at_ms is None:
         raise Refused(Code.FORBIDDEN, "Your practice is not verified yet.")

@@ -52,8 +52,8 @@ async def free_ms(hub: Hub, practice: Practice, guest_id: UserId, card: Card | N
     """The free time that this guest would get right now."""
     if practice.free_s == 0 or practice.rate_minor_per_minute == 0:
         return 0
-    fingerprint = None if card is None else card.fingerprint
-    return 0 if await free_time.had_free(hub.pool, guest_id, fingerprint) else practice.free_s * 1000
+    mark = None if card is None else hub.keyring.card_mark(card.fingerprint)
+    return 0 if await free_time.had_free(hub.pool, guest_id, mark) else practice.free_s * 1000
 
 
 async def granted_ms(
@@ -62,7 +62,8 @@ async def granted_ms(
     """The free time that this session gets, granted for as long as it is not settled."""
     if practice.free_s == 0 or practice.rate_minor_per_minute == 0 or card is None:
         return 0
-    granted = await free_time.grant(hub.pool, session_id, guest_id, card.fingerprint, now_ms=hub.now_ms())
+    mark = hub.keyring.card_mark(card.fingerprint)
+    granted = await free_time.grant(hub.pool, session_id, guest_id, mark, now_ms=hub.now_ms())
     return practice.free_s * 1000 if granted else 0
 
 

@@ -9,7 +9,6 @@ from msgspec import Struct
 from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.routes.answer import Route, query
-from hub.routes.people import ALL
 from store.postgres.access import OwnAction, OwnAppeal, OwnBlock, OwnRead, OwnReport, OwnSession
 from store.postgres.pool import acting_as
 from store.privacy import access
@@ -39,4 +38,4 @@ async def own_access(hub: Hub, who: Principal, request: web.Request) -> Access:
     return msgspec.convert(found, Access)
 
 
-ROUTES = [Route("GET", "/v1/me/access", ALL, Access, own_access)]
+ROUTES = [Route("GET", "/v1/me/access", Access, own_access)]

@@ -26,13 +26,11 @@ from hub.routes.admin_words import (
     Refunds,
 )
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
-from rooms.ids import Role, SessionId, UserId
+from rooms.ids import SessionId, UserId
 from store.postgres import admin as records
 from store.postgres import disputes
 from store.postgres import operations as operation_records
 from store.postgres import refunds as refund_records
-
-ADMIN: frozenset[Role] = frozenset({"admin"})
 
 STATES = ("pending_approval", "approved", "rejected", "done", "failed")
 ID = re.compile(r"[A-Za-z0-9_]{1,255}")
@@ -196,14 +194,14 @@ def _matching(given: dict[str, str], pattern: re.Pattern[str]) -> str | None:
 
 
 ROUTES = [
-    Route("POST", "/v1/admin/refunds", ADMIN, Refund, ask_refund, AskRefund),
-    Route("GET", "/v1/admin/refunds", ADMIN, Refunds, refunds),
-    Route("POST", "/v1/admin/refunds/{id}/approve", ADMIN, Refund, approve_refund),
-    Route("POST", "/v1/admin/refunds/{id}/reject", ADMIN, Refund, reject_refund, Because),
-    Route("GET", "/v1/admin/disputes", ADMIN, Disputes, list_disputes),
-    Route("GET", "/v1/admin/cases", ADMIN, Cases, cases),
-    Route("POST", "/v1/admin/cases/{id}/close", ADMIN, Case, close_case, Because),
-    Route("GET", "/v1/admin/sessions/{id}/operations", ADMIN, Operations, session_operations),
-    Route("POST", "/v1/admin/operations/{number}/retry", ADMIN, Operation, retry_operation, Because),
-    Route("GET", "/v1/admin/actions", ADMIN, Actions, actions),
+    Route("POST", "/v1/admin/refunds", Refund, ask_refund, AskRefund),
+    Route("GET", "/v1/admin/refunds", Refunds, refunds),
+    Route("POST", "/v1/admin/refunds/{id}/approve", Refund, approve_refund),
+    Route("POST", "/v1/admin/refunds/{id}/reject", Refund, reject_refund, Because),
+    Route("GET", "/v1/admin/disputes", Disputes, list_disputes),
+    Route("GET", "/v1/admin/cases", Cases, cases),
+    Route("POST", "/v1/admin/cases/{id}/close", Case, close_case, Because),
+    Route("GET", "/v1/admin/sessions/{id}/operations", Operations, session_operations),
+    Route("POST", "/v1/admin/operations/{number}/retry", Operation, retry_operation, Because),
+    Route("GET", "/v1/admin/actions", Actions, actions),
 ]

@@ -1,4 +1,4 @@
-"""A route is a row like an event: who may, what is done, what comes back. Errors become the contract's here.
+"""A route is a row like an event: what is done, what comes back. Errors become the contract's here.
 
 A handler gets the hub, the principal and the request, and gives a reply, or a response of its own.
 """
@@ -10,6 +10,8 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
+from hub import access
+from hub.access import Row
 from hub.edge.auth import UUID, Principal
 from hub.edge.dispatch import malformed
 from hub.edge.strict_json import BadJsonError, strict
@@ -27,15 +29,15 @@ OWN = "/v1/me"
 PAGE_MAX = 100
 BODY_MAX = 64 * 1024
 PAGE_DEFAULT = 20
+REASON_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route for people who are signed in. `reply` is what it answers in JSON, for the document of all."""
+    """One route for people who are signed in; `hub/access.py` says for whom. `reply` is what it answers."""
 
     method: str
     path: str
-    who: frozenset[Role]
     reply: type[msgspec.Struct]
     handle: Handle
     body: type[msgspec.Struct] | None = None
@@ -45,6 +47,11 @@ class Route:
     gives: str = "application/json"
     """The media type of its answer; another than JSON is no `reply`."""
 
+    @property
+    def access(self) -> Row:
+        """Who may, by the table. Raises KeyError without a row there."""
+        return access.of_route(self.method, self.path)
+
 
 def table(hub: Hub, routes: Sequence[Route]) -> list[web.RouteDef]:
     """The routes as the server takes them."""
@@ -52,9 +59,11 @@ def table(hub: Hub, routes: Sequence[Route]) -> list[web.RouteDef]:
 
 
 def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    who = route.access.who
+
     async def answer(request: web.Request) -> web.StreamResponse:
         try:
-            reply = await route.handle(hub, await _principal(hub, route, request), request)
+            reply = await route.handle(hub, await _principal(hub, route, who, request), request)
         except web.HTTPException:
             raise
         except Exception as error:  # noqa: BLE001  Whatever it was, the client gets a code of the contract.
@@ -64,9 +73,9 @@ def _endpoint(hub: Hub, route: Route) -> Callable[[web.Request], Awaitable[web.S
     return answer
 
 
-async def _principal(hub: Hub, route: Route, request: web.Request) -> Principal:
+async def _principal(hub: Hub, route: Route, who: frozenset[Role], request: web.Request) -> Principal:
     principal = await hub.identity.bearer(request)
-    if principal.role not in route.who:
+    if principal.role not in who:
         raise Refused(Code.FORBIDDEN, "This is not for your role.")
     if route.method not in READING and not route.path.startswith(OWN):
         await require_unsuspended(hub, principal.user_id)
@@ -148,6 +157,14 @@ def limit(given: dict[str, str]) -> int:
     if not (value.isascii() and value.isdigit() and len(value) <= 3 and 1 <= int(value) <= PAGE_MAX):
         raise bad_request("limit", f"expected 1 to {PAGE_MAX}")
     return int(value)
+
+
+def why(who: Principal, given: dict[str, str]) -> str | None:
+    """Why an admin looks, from the query's `reason`. A moderator's reason is the case itself."""
+    reason = given.get("reason", "").strip()
+    if len(reason) > REASON_MAX or "\0" in reason or (who.role == "admin" and not reason):
+        raise bad_request("reason", f"say why you look at it, in 1 to {REASON_MAX} characters")
+    return reason or None
 
 
 def bad_request(field: str, reason: str) -> Refused:

@@ -10,7 +10,6 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
-from hub.routes.people import ADMIN
 from store.postgres import admin, practices
 from store.privacy.keys import SealBrokenError, ShreddedError, application_aad
 
@@ -133,6 +132,6 @@ async def _about(hub: Hub, found: practices.Application) -> str | None:
 
 
 ROUTES = [
-    Route("GET", "/v1/admin/applications", ADMIN, Applications, applications),
-    Route("POST", "/v1/admin/applications/{id}/decide", ADMIN, Application, decide, Decide),
+    Route("GET", "/v1/admin/applications", Applications, applications),
+    Route("POST", "/v1/admin/applications/{id}/decide", Application, decide, Decide),
 ]

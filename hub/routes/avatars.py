@@ -11,7 +11,7 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.pictures import BYTES_MAX, FORMATS, MEDIA_TYPE
 from hub.routes.answer import Route, bad_request, not_found, path_id, query
-from hub.routes.people import ALL, own_profile, told
+from hub.routes.people import own_profile, told
 from hub.routes.replies import Me
 from rooms.ids import UserId
 from store.postgres import avatars
@@ -129,7 +129,7 @@ def _too_large() -> Refused:
 
 
 ROUTES = [
-    Route("PUT", "/v1/me/avatar", ALL, Me, put_avatar, takes=TAKEN),
-    Route("DELETE", "/v1/me/avatar", ALL, wire.Done, delete_avatar),
-    Route("GET", "/v1/people/{id}/avatar", ALL, wire.Done, show_avatar, gives=MEDIA_TYPE),
+    Route("PUT", "/v1/me/avatar", Me, put_avatar, takes=TAKEN),
+    Route("DELETE", "/v1/me/avatar", wire.Done, delete_avatar),
+    Route("GET", "/v1/people/{id}/avatar", wire.Done, show_avatar, gives=MEDIA_TYPE),
 ]

@@ -9,7 +9,7 @@ from hub import wire
 from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.routes.answer import Route, body, not_found, query
-from hub.routes.people import ALL, own_profile
+from hub.routes.people import own_profile
 from store.postgres import consents
 from store.postgres.consents import PURPOSES, Purpose
 from store.postgres.pool import acting_as
@@ -77,6 +77,6 @@ def _told(decision: consents.Decision) -> Consent:
 
 
 ROUTES = [
-    Route("GET", "/v1/me/consents", ALL, Consents, show_consents),
-    Route("PUT", "/v1/me/consents/{purpose}", ALL, Consent, decide, Grant),
+    Route("GET", "/v1/me/consents", Consents, show_consents),
+    Route("PUT", "/v1/me/consents/{purpose}", Consent, decide, Grant),
 ]

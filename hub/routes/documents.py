@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from hub import outbound, wire, wire_moderation, wire_safety
+from hub import access, outbound, wire, wire_moderation, wire_safety
 from hub.edge.dispatch import Event
 from hub.errors import HTTP_STATUS, Code
 from hub.events import HANDLERS
@@ -92,6 +92,8 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
     for route in listed:
         operation: dict[str, Any] = {
             "summary": _summary(route.handle),
+            "x-roles": sorted(route.access.who),
+            "x-access": access.told(route.access),
             "parameters": _parameters(route.path),
             "responses": {
                 "200": {"description": "Done", **_content(_answer(route, schemas), route.gives)},
@@ -132,6 +134,7 @@ def asyncapi(handlers: dict[str, Event[Hub]]) -> dict[str, Any]:
             **_operation("receive", f"{name}.request"),
             "summary": _summary(event.handle),
             "x-roles": sorted(event.who),
+            "x-access": access.told(access.of_event(name)),
             "reply": {"messages": [_message(f"{name}.reply")]},
         }
     for number, name in enumerate(FROM_HUB):

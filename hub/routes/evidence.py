@@ -10,24 +10,19 @@ from aiohttp import web
 from hub.edge.auth import UUID, Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.routes.answer import PAGE_MAX, Route, bad_request, body, not_found, path_id, query
+from hub.routes.answer import PAGE_MAX, Route, bad_request, body, not_found, path_id, query, why
 from hub.safety.evidence import open_evidence
 from hub.wire_evidence import EvidenceList, EvidenceView, LegalHold, OpenedEvidence
-from rooms.ids import Role
 from store.evidence_records import EvidenceRecord
 from store.postgres import audit
 from store.postgres import evidence as rows
 from store.postgres.pool import Db
 
-STAFF: frozenset[Role] = frozenset({"moderator", "admin"})
-ADMIN: frozenset[Role] = frozenset({"admin"})
-REASON_MAX = 500
-
 
 async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceList:
     """`GET /v1/moderation/evidence?flag_id=`: what is kept for a case; an admin gives a `reason`."""
     given = query(request, ("flag_id", "reason"))
-    _reason(who, given)
+    why(who, given)
     flag_id = given.get("flag_id", "")
     if UUID.fullmatch(flag_id) is None:
         raise bad_request("flag_id", "expected the id of a case")
@@ -39,7 +34,7 @@ async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceLis
 
 async def opened(hub: Hub, who: Principal, request: web.Request) -> OpenedEvidence:
     """`GET /v1/moderation/evidence/{id}`: opened, and on record who did; an admin gives a `reason`."""
-    reason = _reason(who, query(request, ("reason",)))
+    reason = why(who, query(request, ("reason",)))
     record = await _record(hub, who, path_id(request, "id"))
     content = await open_evidence(hub.keyring, record)
     if content is None:
@@ -95,14 +90,6 @@ async def _require_foreign(hub: Hub, who: Principal, record: EvidenceRecord) -> 
         raise Refused(Code.FORBIDDEN, "This is a case of your own; somebody else has to look at it.")
 
 
-def _reason(who: Principal, given: dict[str, str]) -> str | None:
-    """Why an admin looks. A moderator's reason is the case itself."""
-    reason = given.get("reason", "").strip()
-    if len(reason) > REASON_MAX or (who.role == "admin" and not reason):
-        raise bad_request("reason", "say why you look at it, in at most 500 characters")
-    return reason or None
-
-
 async def _note(
     db: Db, hub: Hub, who: Principal, action: str, record: EvidenceRecord, detail: dict[str, str]
 ) -> None:
@@ -132,8 +119,8 @@ def _view(record: EvidenceRecord) -> EvidenceView:
 
 
 ROUTES = [
-    Route("GET", "/v1/moderation/evidence", STAFF, EvidenceList, of_flag),
-    Route("GET", "/v1/moderation/evidence/{id}", STAFF, OpenedEvidence, opened),
-    Route("PUT", "/v1/admin/evidence/{id}/hold", ADMIN, EvidenceView, hold, LegalHold),
-    Route("DELETE", "/v1/admin/evidence/{id}/hold", ADMIN, EvidenceView, lift, LegalHold),
+    Route("GET", "/v1/moderation/evidence", EvidenceList, of_flag),
+    Route("GET", "/v1/moderation/evidence/{id}", OpenedEvidence, opened),
+    Route("PUT", "/v1/admin/evidence/{id}/hold", EvidenceView, hold, LegalHold),
+    Route("DELETE", "/v1/admin/evidence/{id}/hold", EvidenceView, lift, LegalHold),
 ]

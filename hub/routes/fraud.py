@@ -14,13 +14,11 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes.admin_words import Reason
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
-from rooms.ids import Role, UserId
+from rooms.ids import UserId
 from store.postgres import admin as records
 from store.postgres import fraud, payouts
 from store.postgres.fraud import ReviewedFinding, ReviewState
 from store.postgres.pool import Db
-
-ADMIN: frozenset[Role] = frozenset({"admin"})
 
 Decision = Literal["clear", "hold_payouts", "release_payouts"]
 
@@ -107,7 +105,8 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
             subject=review_id,
             session_id=None,
             reason=reason,
-            detail={review.subject_kind: review.subject},
+            # What is noted here stays for ever, so it does not name a card; the review does.
+            detail={review.subject_kind: "" if review.subject_kind == "card" else review.subject},
             now_ms=hub.now_ms(),
         )
         [told] = await _told(connection, [decided])
@@ -158,6 +157,6 @@ def _state(given: dict[str, str]) -> ReviewState | None:
 
 
 ROUTES = [
-    Route("GET", "/v1/admin/fraud", ADMIN, Reviews, reviews),
-    Route("POST", "/v1/admin/fraud/{id}/decide", ADMIN, Review, decide, Decide),
+    Route("GET", "/v1/admin/fraud", Reviews, reviews),
+    Route("POST", "/v1/admin/fraud/{id}/decide", Review, decide, Decide),
 ]

@@ -9,7 +9,7 @@ from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.moderation import appealing, flagging
 from hub.moderation.deciding import note_aad
-from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
+from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, why
 from hub.safety import snapshots
 from hub.safety.snapshots import SnapshotMessage
 from hub.wire_moderation import (
@@ -21,11 +21,10 @@ from hub.wire_moderation import (
     Suspended,
 )
 from rooms import queue
-from rooms.ids import Role, SessionId, UserId
+from rooms.ids import SessionId, UserId
 from store.moderation_records import Action
 from store.postgres import acts, audit, flags, people, suspensions
 
-MODERATOR: frozenset[Role] = frozenset({"moderator"})
 STATUSES = ("open", "claimed", "resolved", "dismissed")
 CATEGORY_MAX = 40
 SHOWN = 100
@@ -41,8 +40,9 @@ class FlagMessages(Struct, frozen=True):
 
 
 async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:
-    """`GET /v1/moderation/flags`: cases, the newest first; with `order=queue` those that wait."""
-    given = query(request, ("status", "category", "order", "cursor", "limit"))
+    """`GET /v1/moderation/flags`: cases, the newest first, or as they wait by `order=queue`."""
+    given = query(request, ("status", "category", "order", "cursor", "limit", "reason"))
+    reason = why(who, given)
     size, status, order = limit(given), given.get("status"), given.get("order", "newest")
     if status is not None and status not in STATUSES:
         raise bad_request("status", f"expected one of {', '.join(STATUSES)}")
@@ -63,16 +63,18 @@ async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:
             before=cursor(given),
             limit=size,
         )
+    if reason is not None:
+        await _on_record(hub, who, "flags_listed", None, None, reason=reason)
     items = await flagging.flag_views(hub, found)
     return FlagList(items, items[-1].id if len(items) == size else None)
 
 
 async def detail(hub: Hub, who: Principal, request: web.Request) -> FlagDetail:
-    """`GET /v1/moderation/flags/{id}`: a case with what was done about it."""
-    query(request, ())
+    """`GET /v1/moderation/flags/{id}`: a case with what was done about it; an admin gives a `reason`."""
+    reason = why(who, query(request, ("reason",)))
     flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
     queue.require_foreign(flag.concerned, who.user_id)
-    await _on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id)
+    await _on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason)
     return FlagDetail(
         flag=await flagging.flag_view(hub, flag),
         actions=[await done(hub, one) for one in await acts.actions_of_flag(hub.pool, flag.id)],
@@ -83,25 +85,27 @@ async def detail(hub: Hub, who: Principal, request: web.Request) -> FlagDetail:
 async def messages(hub: Hub, who: Principal, request: web.Request) -> FlagMessages:
     """`GET /v1/moderation/flags/{id}/messages`: what was said around it, once who reads it is on record.
 
-    What was not delivered is in the evidence.
+    What was not delivered is in the evidence. An admin gives a `reason`.
     """
-    query(request, ())
+    reason = why(who, query(request, ("reason",)))
     flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
     queue.require_foreign(flag.concerned, who.user_id)
     where = await snapshots.place(hub, flag.user_id, flag.session_id)
     said = await snapshots.around(hub, where, flag.message_id) or await snapshots.around(hub, where, None)
     opened = await snapshots.opened(hub.keyring, where, said)
-    await _on_record(hub, who, "transcript_read", flag.user_id, flag.session_id, flag_id=flag.id)
+    await _on_record(
+        hub, who, "transcript_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason
+    )
     return FlagMessages(opened, None)
 
 
 async def person(hub: Hub, who: Principal, request: web.Request) -> PersonHistory:
-    """`GET /v1/moderation/people/{id}`: what was decided about somebody, and nothing else of them."""
-    query(request, ())
+    """`GET /v1/moderation/people/{id}`: what was decided about somebody; an admin gives a `reason`."""
+    reason = why(who, query(request, ("reason",)))
     user_id = UserId(path_id(request, "id"))
     found = not_own(await people.person(hub.pool, user_id))
     queue.require_foreign([user_id], who.user_id)
-    await _on_record(hub, who, "person_read", user_id, None)
+    await _on_record(hub, who, "person_read", user_id, None, reason=reason)
     about = await acts.actions_about(hub.pool, user_id, before=None, limit=SHOWN)
     return PersonHistory(
         id=found.id,
@@ -157,11 +161,14 @@ async def _on_record(
     hub: Hub,
     who: Principal,
     action: str,
-    subject_id: UserId,
+    subject_id: UserId | None,
     session_id: SessionId | None,
+    reason: str | None,
     **about: str | int | None,
 ) -> None:
-    """Before anything is shown: who looked at whom."""
+    """Before anything is shown: who looked at whom, and why if it is not their daily work."""
+    if reason is not None:
+        about["reason"] = reason
     async with hub.pool.acquire() as connection, connection.transaction():
         await audit.append(
             connection,
@@ -176,9 +183,9 @@ async def _on_record(
 
 
 ROUTES = [
-    Route("GET", "/v1/moderation/flags", MODERATOR, FlagList, listed),
-    Route("GET", "/v1/moderation/flags/{id}", MODERATOR, FlagDetail, detail),
-    Route("GET", "/v1/moderation/flags/{id}/messages", MODERATOR, FlagMessages, messages),
-    Route("GET", "/v1/moderation/people/{id}", MODERATOR, PersonHistory, person),
-    Route("GET", "/v1/moderation/actions", MODERATOR, Decisions, actions),
+    Route("GET", "/v1/moderation/flags", FlagList, listed),
+    Route("GET", "/v1/moderation/flags/{id}", FlagDetail, detail),
+    Route("GET", "/v1/moderation/flags/{id}/messages", FlagMessages, messages),
+    Route("GET", "/v1/moderation/people/{id}", PersonHistory, person),
+    Route("GET", "/v1/moderation/actions", Decisions, actions),
 ]

@@ -13,7 +13,7 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.policy import deployed
 from hub.routes.answer import Route, bad_request, body, not_found, query
-from hub.routes.people import ADMIN, ALL, own_profile
+from hub.routes.people import own_profile
 from hub.words import LANGUAGES, Language
 from store.postgres import admin, policies
 from store.postgres.policies import Basis, Texts
@@ -234,7 +234,7 @@ def _accepted(one: policies.Acceptance | None) -> Accepted | None:
 
 
 ROUTES = [
-    Route("GET", "/v1/policy", ALL, Policy, show_policy),
-    Route("POST", "/v1/policy/acceptances", ALL, Accepted, accept, Accept),
-    Route("POST", "/v1/admin/policies", ADMIN, Published, publish, Publish),
+    Route("GET", "/v1/policy", Policy, show_policy),
+    Route("POST", "/v1/policy/acceptances", Accepted, accept, Accept),
+    Route("POST", "/v1/admin/policies", Published, publish, Publish),
 ]

@@ -19,14 +19,11 @@ from hub.routes.answer import Route, bad_request, body, not_found, query
 from hub.routes.people import own_profile
 from hub.routes.profile import WORKER_AFTER_MS, Version, fit, stale
 from rooms import profile
-from rooms.ids import Role, UserId
+from rooms.ids import UserId
 from rooms.profile import UnfitProfile
 from store.postgres import people, practices, profiles
 from store.postgres.practices import Offered, OwnPractice
 from store.privacy.keys import application_aad
-
-GUEST: frozenset[Role] = frozenset({"guest"})
-PRACTITIONER: frozenset[Role] = frozenset({"practitioner"})
 
 HEADLINE_MAX: Final = 120
 TOPIC_MAX: Final = 40
@@ -212,8 +209,8 @@ def _told(own: OwnPractice) -> Practice:
 
 
 ROUTES = [
-    Route("POST", "/v1/me/practitioner", GUEST, OwnApplication, apply, Apply),
-    Route("GET", "/v1/me/practitioner", GUEST | PRACTITIONER, OwnApplication, own_application),
-    Route("GET", "/v1/me/practice", PRACTITIONER, Practice, show_practice),
-    Route("PATCH", "/v1/me/practice", PRACTITIONER, Practice, change_practice, ChangePractice),
+    Route("POST", "/v1/me/practitioner", OwnApplication, apply, Apply),
+    Route("GET", "/v1/me/practitioner", OwnApplication, own_application),
+    Route("GET", "/v1/me/practice", Practice, show_practice),
+    Route("PATCH", "/v1/me/practice", Practice, change_practice, ChangePractice),
 ]

@@ -15,7 +15,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, body, not_found, path_id, query
-from hub.routes.people import ADMIN, ALL, own_profile, told
+from hub.routes.people import own_profile, told
 from hub.routes.replies import Me
 from rooms import age, profile
 from rooms.ids import UserId
@@ -202,6 +202,6 @@ async def correct_birth(hub: Hub, who: Principal, request: web.Request) -> Born:
 
 
 ROUTES = [
-    Route("PATCH", "/v1/me", ALL, Me, change_me, ChangeMe),
-    Route("POST", "/v1/admin/people/{id}/birth", ADMIN, Born, correct_birth, CorrectBirth),
+    Route("PATCH", "/v1/me", Me, change_me, ChangeMe),
+    Route("POST", "/v1/admin/people/{id}/birth", Born, correct_birth, CorrectBirth),
 ]

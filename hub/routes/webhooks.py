@@ -13,6 +13,9 @@ from store.postgres import inbox
 
 BODY_MAX: Final = 256 * 1024
 CHUNK: Final = 64 * 1024
+OF_PEOPLE: Final = ("customer.", "payment_method.")
+"""Events about people and cards themselves, which nobody looks up: not even whom they are about is kept, or it
+would outlive somebody who was removed."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -93,13 +96,14 @@ class StripeWebhooks:
     async def _keep(self, event: _Event, source: str) -> web.Response:
         # Only what tells where to look is kept: an event carries names and addresses of people.
         where = {"account": event.account, "created": event.created}
+        object_id = None if event.type.startswith(OF_PEOPLE) else event.data.object.id
         try:
             await inbox.insert_event(
                 self._pool,
                 event_id=event.id,
                 source=source,
                 type=event.type,
-                object_id=event.data.object.id,
+                object_id=object_id,
                 payload=where,
                 now_ms=int(self._now_s() * 1000),
             )

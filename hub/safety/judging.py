@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 import msgspec
 import structlog
 
+from hub import words
 from hub.delivery import Follow
 from hub.errors import Code, Refused
 from rooms.ids import UserId
@@ -35,10 +36,6 @@ OWN_KEPT: Final = 64
 FLAGS_KEPT: Final = 256
 LOST_AT_MOST_MS: Final = 60_000
 """More than a store that writes its log every second forgets when it dies."""
-QUESTION: Final = (
-    "Somebody from Allinya has to look at your account before you begin anything new. "
-    "You will hear from us soon."
-)
 
 
 class _Text(msgspec.Struct):
@@ -156,6 +153,10 @@ class Safety:
 
 
 async def require_no_open_question(db: Db, user_id: UserId) -> None:
-    """Whoever may be a minor begins nothing new until a moderator has looked. Raises `Refused(forbidden)`."""
+    """Whoever may be a minor begins nothing new until a moderator has looked.
+
+    Raises `Refused(forbidden)`; its `fields` say it in each language, by the language's code.
+    """
     if await questions.has_open_question(db, user_id):
-        raise Refused(Code.FORBIDDEN, QUESTION)
+        said = words.in_each("question")
+        raise Refused(Code.FORBIDDEN, said["en"], fields=said)

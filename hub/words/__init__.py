@@ -45,6 +45,11 @@ def owed(amount: str, language: Language) -> str:
     return WORDS[language].refused["owed"].format(amount=amount)
 
 
+def in_each(code: str) -> dict[str, str]:
+    """Why something that was asked for is not done, by the language's code: for a refusal's `fields`."""
+    return {str(language): WORDS[language].refused[code] for language in LANGUAGES}
+
+
 def waived(code: str | None, language: Language = "en") -> str | None:
     """Why a price is not charged; None when it is."""
     return None if code is None else WORDS[language].waived.get(code)

@@ -24,7 +24,7 @@ from store.redis.revocations import Revocations
 AT_ONCE: Final = 8
 LEASE_MS: Final = 60_000
 """Longer than the slowest step: so long nobody else takes it up."""
-WAIT_MS: Final = 30_000
+WAIT_MS: Final = 10_000
 """How long until it is looked again whether everything is settled."""
 LONGEST_PAUSE_MS: Final = 3_600_000
 ROOMS: Final = 500
@@ -125,6 +125,7 @@ class Purges:
         async with self._pool.acquire() as connection, connection.transaction():
             await purges.forget_card(connection, purge.user_id)
             await purges.forget_customer(connection, purge.user_id)
+            await purges.forget_payer(connection, purge.user_id)
 
     async def _key(self, purge: Purge) -> None:
         """What they wrote is unreadable in every copy; the other processes drop the key within seconds."""

@@ -86,8 +86,18 @@ async def empty_practice(db: Db, user_id: UserId) -> None:
 
 
 async def forget_sightings(db: Db, user_id: UserId) -> None:
-    """Which devices, networks and cards they were seen with."""
+    """Which devices, networks and cards they were seen with, and what rules about fraud made of that."""
+    await db.execute(SQL["forget_findings"], user_id)
     await db.execute(SQL["forget_sightings"], user_id)
+
+
+async def forget_payer(db: Db, user_id: UserId) -> None:
+    """Who paid, and with which card, in what was asked of Stripe for their sessions.
+
+    Amounts and ids of payments stay: the books need them, and they lead to nobody once Stripe has forgotten
+    the customer.
+    """
+    await db.execute(SQL["forget_payer"], user_id)
 
 
 async def bury(db: Db, user_id: UserId, *, reason: str, now_ms: int) -> None:

@@ -4,6 +4,7 @@ What a person writes is sealed under their own key, so that destroying one row o
 unreadable wherever it lies. Sealed text is `version byte | 12-byte nonce | ciphertext and tag`, AES-256-GCM.
 """
 
+import hashlib
 import hmac
 import os
 from collections import OrderedDict
@@ -25,6 +26,7 @@ KEY_VERSION = 1
 CACHE_MAX = 20_000
 _FORMAT = b"\x01"
 _CANARY = b"the DATA_KEY of this database"
+_CARD = b"the mark of a card"
 
 
 class WrongDataKeyError(Exception):
@@ -79,6 +81,7 @@ class Keyring:
         if len(data_key) != KEY_BYTES:
             raise ValueError("DATA_KEY must be 32 bytes.")
         self._master = AESGCM(data_key)
+        self._card_key = hmac.digest(data_key, _CARD, hashlib.sha256)
         self._pool = pool
         self._now_ms = now_ms
         self._cache: OrderedDict[str, DataKey] = OrderedDict()
@@ -116,6 +119,13 @@ class Keyring:
     def open(self, key: DataKey, aad: bytes, sealed: bytes) -> bytes:
         """Decrypt under a loaded key; raises SealBrokenError."""
         return key.open(aad, sealed)
+
+    def card_mark(self, fingerprint: str) -> str:
+        """A card as a keyed hash, 64 hex digits: the same card is known again, and nobody else is told which.
+
+        It is the same for as long as DATA_KEY is.
+        """
+        return hmac.digest(self._card_key, fingerprint.encode(), hashlib.sha256).hex()
 
     def forget(self, subject_id: str) -> None:
         """Drop a key from memory, as after it was shredded."""

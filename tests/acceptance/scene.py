@@ -129,10 +129,10 @@ class Scene:
         await until(as_wanted, f"{practitioner_id} was never {status}")
 
 
-async def until(true: Callable[[], Awaitable[bool]], otherwise: str) -> None:
+async def until(true: Callable[[], Awaitable[bool]], otherwise: str, *, within_s: float = UNTIL_S) -> None:
     """Ask again and again until it is so; for what nobody announces."""
     try:
-        async with asyncio.timeout(UNTIL_S):
+        async with asyncio.timeout(within_s):
             while not await true():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
     except TimeoutError:

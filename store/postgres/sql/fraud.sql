@@ -1,11 +1,13 @@
 -- Sightings, findings about fraud, and what people decide about them. Times are Unix milliseconds.
 
 -- name: insert_sightings
--- Of each: $1 person_id, $2 kind, $3 mark, $4 before, $5 day, $6 at_ms. Whoever has no profile yet comes again.
+-- Of each: $1 person_id, $2 kind, $3 mark, $4 before, $5 day, $6 at_ms. Whoever has no profile yet comes again;
+-- whoever is being removed is noted no more, or what waits in a hub's memory would outlive them.
 insert into fraud_sightings (person_id, kind, mark, before, day, at_ms)
 select seen.* from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[])
     as seen (person_id, kind, mark, before, day, at_ms)
 join people on people.id = seen.person_id
+where not exists (select from purges where purges.user_id = seen.person_id)
 on conflict (person_id, kind, mark, day) do nothing
 
 -- name: remove_old

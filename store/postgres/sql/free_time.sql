@@ -1,13 +1,13 @@
 -- Free seconds: once a person and once a card. A grant stands until it is used, which is for good, or released.
 
 -- name: release_stale
--- $1 guest_id, $2 fingerprint, $3 now_ms, $4 before. Grants of requests that never became sessions.
+-- $1 guest_id, $2 card's mark, $3 now_ms, $4 before. Grants of requests that never became sessions.
 update free_grants set released_at_ms = $3
 where released_at_ms is null and used_at_ms is null and (guest_id = $1 or fingerprint = $2)
     and granted_at_ms < $4 and not exists (select from sessions where sessions.id = free_grants.session_id)
 
 -- name: grant_free
--- $1 session_id, $2 guest_id, $3 fingerprint, $4 now_ms. Of two at once, also from two accounts with one card,
+-- $1 session_id, $2 guest_id, $3 card's mark, $4 now_ms. Of two at once, also from two accounts with one card,
 -- the unique indexes let one through.
 with granted as (
     insert into free_grants (session_id, guest_id, fingerprint, granted_at_ms) values ($1, $2, $3, $4)
@@ -19,7 +19,7 @@ select exists (select from granted) or exists (
 )
 
 -- name: had_free
--- $1 guest_id, $2 fingerprint or null: whether person or card has a grant.
+-- $1 guest_id, $2 card's mark or null: whether person or card has a grant.
 select exists (
     select from free_grants where released_at_ms is null and (guest_id = $1 or fingerprint = $2)
 )

@@ -74,6 +74,14 @@ update people set name = $2, email = '', phone = null, country = null, version =
 update practices set headline = '', topics = '{}', accepts_instant = false, verified_at_ms = null
 where practitioner_id = $1
 
+-- name: forget_payer
+-- $1 user_id
+select forget_payer($1)
+
+-- name: forget_findings
+-- $1 user_id. Before their cards are forgotten: a finding about a card is known by its fingerprint.
+select forget_findings($1)
+
 -- name: forget_sightings
 -- $1 user_id. What was noted about devices, networks and cards, for looking at fraud.
 with seen as (delete from fraud_sightings where person_id = $1),

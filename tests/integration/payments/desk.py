@@ -107,10 +107,13 @@ class Desk:
         terms: Terms = TERMS,
         off_session: bool = False,
         guest_id: UserId | None = None,
+        payer: tuple[str, str] | None = None,
     ) -> Room:
-        """A guest with this test card asks for a session; the hold is wanted, not sent."""
-        customer = await self.vendor.v1.customers.create_async({})
-        method = await self.vendor.v1.payment_methods.attach_async(card, {"customer": customer.id})
+        """A guest with this test card asks for a session; the hold is wanted, not sent.
+
+        `payer` is a customer at Stripe and their payment method, where there is one already.
+        """
+        customer, method = payer or await self.new_payer(card)
         asked = session.request(
             SessionId(str(uuid7())),
             practitioner=(UserId(str(uuid4())), "Pia"),
@@ -125,8 +128,8 @@ class Desk:
             ordinal=1,
             amount_minor=holds.first_hold_minor(terms),
             currency=terms.currency,
-            customer=customer.id,
-            payment_method=method.id,
+            customer=customer,
+            payment_method=method,
             return_url=None if off_session else f"{self.hub}/back",
             at_ms=asked.requested_at_ms,
             abandon_at_ms=asked.requested_at_ms + asked.limits.hold_ms,
@@ -136,6 +139,12 @@ class Desk:
         )
         self.rooms[asked.id] = asked
         return asked
+
+    async def new_payer(self, card: str) -> tuple[str, str]:
+        """A customer with a saved card, and the payment method that it is."""
+        customer = await self.vendor.v1.customers.create_async({})
+        method = await self.vendor.v1.payment_methods.attach_async(card, {"customer": customer.id})
+        return customer.id, method.id
 
     async def funded(self, **options: Any) -> Room:
         """A session whose hold is placed."""

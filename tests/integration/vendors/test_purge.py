@@ -23,6 +23,7 @@ from tests.integration.vendors.counter import MASTER, Counter
 
 STEPS = ["settled", "sign_in", "customer", "key", "profile", "live_store"]
 SAID = "nobody-else-reads-this-sentence"
+DAY_MS = 86_400_000
 PHONE = "+4915112345678"
 
 
@@ -53,6 +54,7 @@ class Life:
         """As workers do, until nothing is due."""
         purges = self.counter.purges(self.counter.supabase())
         for _ in range(3):
+            await self.counter.give_back()
             await purges.run_once()
             self.counter.wait(LEASE_MS + 1)
 
@@ -141,6 +143,7 @@ async def test_nothing_is_left_and_everything_still_verifies(counter: Counter) -
 async def test_killed_after_a_step_the_next_one_finishes(counter: Counter, step: str) -> None:
     life = await lived(counter)
     await life.order()
+    await counter.give_back()
     async with counter.killed("purges", step):
         assert await counter.purges(counter.supabase()).run_once() == 0
     counter.wait(LEASE_MS + 1)
@@ -171,9 +174,10 @@ async def test_it_waits_for_money_that_is_on_its_way(counter: Counter) -> None:
     life = await lived(counter)
     await counter.pool.execute(
         "insert into payment_ops (session_id, participant_no, kind, ordinal, currency, params, idem_key,"
-        " next_at_ms, created_at_ms) values ($1, 1, 'refund', 1, 'usd', '{}', $2, 0, 0)",
+        " state, next_at_ms, created_at_ms) values ($1, 1, 'refund', 1, 'usd', '{}', $2, 'unknown', $3, 0)",
         life.session_id,
         str(uuid4()),
+        counter.now_ms() + DAY_MS,
     )
     await life.order()
     await life.go_on()
@@ -188,6 +192,7 @@ async def test_it_waits_for_money_that_is_on_its_way(counter: Counter) -> None:
 async def test_without_a_service_key_it_waits_and_a_person_is_told(counter: Counter) -> None:
     life = await lived(counter)
     await life.order()
+    await counter.give_back()
     await counter.purges(None).run_once()
     assert not await life.done()
     kinds = await counter.pool.fetch("select kind from cases where subject = $1", life.id)
@@ -201,6 +206,7 @@ async def test_a_vendor_in_trouble_is_asked_again(counter: Counter) -> None:
     life = await lived(counter)
     await counter.control("faults", {"vendor": "stripe", "action": "500", "times": STUCK_AFTER})
     await life.order()
+    await counter.give_back()
     purges = counter.purges(counter.supabase())
     for _ in range(STUCK_AFTER + 3):
         await purges.run_once()
