@@ -65,6 +65,29 @@ async def new_customer(gateway: StripeGateway, environment: str, person_id: str)
     return _there(await gateway.read(asked, _Created)).id
 
 
+async def rename_customer(
+    gateway: StripeGateway,
+    environment: str,
+    *,
+    person_id: str,
+    customer: str,
+    name: str,
+    version: int,
+    attempt: int,
+) -> None:
+    """Call a customer by the name that the person corrected. Raises StripeUnavailable.
+
+    The key names the attempt too: Stripe answers a key that met a failure of its own with that failure again,
+    and a name that is set twice is the same name. A customer who is not there any more needs no name.
+    """
+    asked = gateway.api.customers.update_async(
+        customer,
+        {"name": name},
+        {"idempotency_key": f"allinya:{environment}:name:{person_id}:{version}:{attempt}"},
+    )
+    await gateway.read(asked, _Created)
+
+
 async def page(
     gateway: StripeGateway,
     environment: str,

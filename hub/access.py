@@ -101,6 +101,9 @@ EVENTS: Final[dict[str, Row]] = {
     "moderation:watch":                           Row(NO,      NO,           CASE,      NO),
     "moderation:claim":                           Row(NO,      NO,           CASE,      NO),
 
+    # What may be counted, with consent alone.
+    "analytics:event":                            Row(SELF,    SELF,         SELF,      SELF),
+
     # One's own sign-in.
     "auth:refresh":                               Row(SELF,    SELF,         SELF,      SELF),
 }
@@ -160,12 +163,29 @@ ROUTES: Final[dict[str, Row]] = {
     "GET /v1/admin/fraud":                        Row(NO,      NO,           NO,        ANY),
     "POST /v1/admin/fraud/{id}/decide":           Row(NO,      NO,           NO,        CASE_WHY),
 
-    # Export, erase: oneself.
+    # Export, erase, correct: oneself.
     "GET /v1/me":                                 Row(SELF,    SELF,         SELF,      SELF),
+    "PATCH /v1/me":                               Row(SELF,    SELF,         SELF,      SELF),
+    "PUT /v1/me/avatar":                          Row(SELF,    SELF,         SELF,      SELF),
+    "DELETE /v1/me/avatar":                       Row(SELF,    SELF,         SELF,      SELF),
+    "GET /v1/people/{id}/avatar":                 Row(ANY,     ANY,          ANY,       ANY),
+    "POST /v1/admin/people/{id}/birth":           Row(NO,      NO,           NO,        ANY_WHY),
+    "GET /v1/me/consents":                        Row(SELF,    SELF,         SELF,      SELF),
+    "PUT /v1/me/consents/{purpose}":              Row(SELF,    SELF,         SELF,      SELF),
+    "GET /v1/policy":                             Row(ANY,     ANY,          ANY,       ANY),
+    "POST /v1/policy/acceptances":                Row(SELF,    SELF,         SELF,      SELF),
+    "POST /v1/admin/policies":                    Row(NO,      NO,           NO,        ANY_WHY),
+    "GET /v1/admin/analytics":                    Row(NO,      NO,           NO,        ANY),
     "GET /v1/me/access":                          Row(SELF,    SELF,         SELF,      SELF),
     "POST /v1/me/sign-out":                       Row(SELF,    SELF,         SELF,      SELF),
 
-    # Roles: never one's own.
+    # Roles: never one's own. Guests ask to become practitioners.
+    "POST /v1/me/practitioner":                   Row(SELF,    NO,           NO,        NO),
+    "GET /v1/me/practitioner":                    Row(SELF,    SELF,         NO,        NO),
+    "GET /v1/me/practice":                        Row(NO,      SELF,         NO,        NO),
+    "PATCH /v1/me/practice":                      Row(NO,      SELF,         NO,        NO),
+    "GET /v1/admin/applications":                 Row(NO,      NO,           NO,        ANY),
+    "POST /v1/admin/applications/{id}/decide":    Row(NO,      NO,           NO,        ANY_WHY),
     "GET /v1/admin/people":                       Row(NO,      NO,           NO,        ANY),
     "PUT /v1/admin/people/{id}/role":             Row(NO,      NO,           NO,        CASE_WHY),
 }

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgpack
 import msgspec
+from msgspec.structs import replace
 
 from hub.edge.connection import Connection, Frame
 from hub.edge.fanout import deliver, frame
@@ -114,3 +115,26 @@ class Delivery:
 def moment(audience: str, name: str, body: msgspec.Struct, *, but: UserId | None = None) -> bytes:
     """Something that is true for a moment only, as the bus carries it. `but` is not told."""
     return bytes(msgpack.packb(["t", audience, name, msgspec.json.encode(body), but]))
+
+
+class _Named(msgspec.Struct):
+    id: UserId
+    name: str
+
+
+class _Session(msgspec.Struct):
+    practitioner: _Named
+    guest: _Named | None = None
+
+
+class _State(msgspec.Struct):
+    session: _Session
+
+
+def call_by_name(followed: Follow, body: bytes) -> None:
+    """What people say carries their names, so a corrected one is taken over from the news of it."""
+    session = msgspec.json.decode(body, type=_State).session
+    for named in filter(None, (session.practitioner, session.guest)):
+        person = followed.people.get(named.id)
+        if person is not None and person.name != named.name:
+            followed.people[named.id] = replace(person, name=named.name)

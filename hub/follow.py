@@ -13,7 +13,7 @@ import msgpack
 import structlog
 from redis.exceptions import RedisError
 
-from hub.delivery import Delivery, Follow
+from hub.delivery import Delivery, Follow, call_by_name
 from hub.moderation.observed import SESSION_OVER
 from rooms.deadlines import next_due_ms
 from rooms.departure import Proofs
@@ -183,6 +183,8 @@ class Follows:
             if rev > followed.rev:
                 followed.rev = rev
                 self._delivery.event(followed, Outgoing(event[0].decode(), event[1].decode(), event[2]))
+                if event[1] == b"session:state":
+                    call_by_name(followed, event[2])
         if version > followed.version:
             followed.version = version
             self._arm(followed, int(due_ms) if due_ms else None)

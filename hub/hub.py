@@ -1,11 +1,12 @@
 """What handlers are given: everything one hub process is made of, and nothing global."""
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection
+from dataclasses import dataclass, field
 
 import asyncpg
 
 from billing.stripe_gateway import StripeGateway
+from hub.drawing import Drawing
 from hub.edge.connection import Connection
 from hub.follow import Follows
 from hub.identity import Identity
@@ -53,6 +54,10 @@ class Incarnation:
         if self.in_doubt:
             raise InDoubt
         return self.id
+
+
+async def to_nobody(_channel: str) -> None:
+    """Where there is only one hub, nobody else needs to hear."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,3 +137,5 @@ class Hub:
     epoch: Callable[[], str]
     sockets_of: Callable[[UserId], Collection[Connection]]
     spawn: Callable[[str, Job], None]
+    announce: Callable[[str], Awaitable[None]] = to_nobody
+    drawing: Drawing = field(default_factory=Drawing)

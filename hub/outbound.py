@@ -8,8 +8,20 @@ from hub.wire import HoldView, Named, Session, Speaker
 from rooms.directory import Status
 
 
-class DirectoryChanged(Struct, frozen=True):
-    """`directory:changed`."""
+class DirectoryDetails(Struct, frozen=True, kw_only=True):
+    """What a practitioner shows and offers. Nothing of it with a change of status alone."""
+
+    name: str | UnsetType = UNSET
+    headline: str | UnsetType = UNSET
+    topics: list[str] | UnsetType = UNSET
+    rate_minor_per_minute: int | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    free_s: int | UnsetType = UNSET
+    accepts_instant: bool | UnsetType = UNSET
+
+
+class DirectoryChanged(DirectoryDetails, frozen=True, kw_only=True):
+    """`directory:changed`: how a practitioner stands and, after a correction, what they show and offer."""
 
     id: str
     status: Status
@@ -61,6 +73,14 @@ class Notice(Struct, frozen=True):
     code: str
     message: str
     session_id: str | UnsetType = UNSET
+
+
+class PolicyUpdated(Struct, frozen=True):
+    """`policy:updated`: there is a new version of the privacy policy, and from when it holds."""
+
+    version: int
+    effective_at_ms: int
+    published_at_ms: int
 
 
 class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):

@@ -13,7 +13,7 @@ import uuid_utils
 from msgspec.structs import replace
 
 from billing import holds, money, requests
-from hub import views, wire, words
+from hub import eligible, views, wire, words
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -107,11 +107,7 @@ async def _require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
 
 
 async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tuple[Practice, Card | None, str]:
-    me = await people_records.person(hub.pool, who.user_id)
-    if me is None or not me.adult:
-        raise Refused(Code.UNDERAGE, "Sessions are for adults: confirm your date of birth first.")
-    if me.policy_accepted_ms is None:
-        raise Refused(Code.POLICY_PENDING, "Accept the privacy policy first.")
+    me = await eligible.to_take_part(hub, who.user_id)
     practice = await people_records.practice(hub.pool, practitioner_id)
     if practice is None or practice.verified_at_ms is None:
         raise NotFound

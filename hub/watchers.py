@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
-from hub.outbound import DirectoryChanged
+from hub.outbound import DirectoryChanged, DirectoryDetails
 from rooms.directory import Status
 from rooms.ids import ConnectionId, UserId
 from store.redis.directory import Directory, changed
@@ -118,8 +118,8 @@ class Watchers:
 
     def hear(self, message: bytes) -> None:
         """The directory changed."""
-        user_id, status = changed(message)
-        sent = frame("directory:changed", _body(user_id, status))
+        user_id, status, details = changed(message)
+        sent = frame("directory:changed", _body(user_id, status, details))
         if not self._hidden and not self._unsure:
             deliver(sent, self._watching.values())
             return
@@ -132,5 +132,6 @@ class Watchers:
         deliver(sent, [c for c in self._watching.values() if c.user_id not in blind])
 
 
-def _body(user_id: UserId, status: Status) -> bytes:
-    return msgspec.json.encode(DirectoryChanged(user_id, status))
+def _body(user_id: UserId, status: Status, details: bytes | None = None) -> bytes:
+    told = DirectoryDetails() if details is None else msgspec.json.decode(details, type=DirectoryDetails)
+    return msgspec.json.encode(DirectoryChanged(id=user_id, status=status, **msgspec.structs.asdict(told)))

@@ -37,6 +37,7 @@ from hub.moderation import observing, suspending
 from hub.moderation.desk import Desk
 from hub.moderation.standards import standards
 from hub.money.further_holds import FurtherHolds
+from hub.policy import Heeding, Policy
 from hub.presence import Presence
 from hub.safety import helplines, rules
 from hub.safety.block_cache import Blocks
@@ -55,6 +56,7 @@ from rooms.ids import HubId, SessionId, UserId
 from store.postgres import flags as flag_records
 from store.redis import keys
 from store.redis.allowances import Allowances
+from store.redis.announcements import Announcements
 from store.redis.bus import Bus
 from store.redis.chat import Chat
 from store.redis.clock import StoreClock
@@ -129,6 +131,13 @@ class WebProcess:
             now_s=wall_clock.now_s,
             require_aal2=settings.staff_aal == "aal2",
         )
+        self.policy = Policy(
+            stores.pool,
+            sockets=self._everybody,
+            sockets_of=self._sockets_of,
+            spawn=self.tasks.spawn,
+            now_ms=wall_clock.now_ms,
+        )
         self.callers = Callers(stores.pool, settings.data_key.get_secret_value(), now_ms=wall_clock.now_ms)
         self.identity = Identity(tokens, Revocations(stores.redis), seen=self.callers.note)
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
@@ -141,9 +150,9 @@ class WebProcess:
         )
         self.sockets = Sockets(
             tokens=self.identity,
-            dispatch=Counted(dispatch, self.metrics),
-            opened=self.arrivals.opened,
-            gone=self.arrivals.gone,
+            dispatch=Heeding(Counted(dispatch, self.metrics), self.policy),
+            opened=self._opened,
+            gone=self._gone,
             now_ms=wall_clock.now_ms,
             monotonic=time.monotonic,
             origins=settings.origins,
@@ -207,7 +216,19 @@ class WebProcess:
             epoch=self._epoch,
             sockets_of=self._sockets_of,
             spawn=self.tasks.spawn,
+            announce=Announcements(self.stores.redis).announce,
         )
+
+    def _everybody(self) -> Collection[Connection]:
+        return self.sockets.connections.values()
+
+    def _opened(self, connection: Connection) -> None:
+        self.arrivals.opened(connection)
+        self.policy.opened(connection)
+
+    def _gone(self, connection: Connection, reason: str) -> None:
+        self.arrivals.gone(connection, reason)
+        self.policy.gone(connection)
 
     # Start and stop.
 
@@ -216,6 +237,8 @@ class WebProcess:
         await self.survival.agree()
         self.tasks.forever("bus", self.bus.run)
         await self.bus.subscribe(keys.DIRECTORY, self.watchers.hear)
+        await self.policy.start()
+        await self.bus.subscribe(keys.POLICY, self.policy.hear)
         await self.bus.subscribe(keys.MODERATION, self.hub.desk.hear)
         await self.survival.beat()
         settings, every = self.settings, self.tasks.every
@@ -313,6 +336,7 @@ class WebProcess:
 
     def _bus_restored(self) -> None:
         log.warning("bus.restored")
+        self.policy.hear()
         self.flags.look_everywhere()
         self.tasks.spawn("suspended.drop", self._drop_suspended)
         self.tasks.spawn("blocks.read_again", self.hub.blocks.read_again)

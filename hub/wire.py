@@ -311,6 +311,13 @@ class SignalPeer(Body, frozen=True):
     data: dict[str, Any]
 
 
+class CountEvent(Body, frozen=True):
+    """`analytics:event`: an event of the closed list, with properties of its own."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=40)]
+    props: dict[str, Any]
+
+
 class RefreshToken(Body, frozen=True):
     """`auth:refresh`."""
 

@@ -7,10 +7,13 @@ from functools import partial
 
 import structlog
 import uuid_utils
+from aiohttp import ClientSession
 
 from billing.stripe_gateway import StripeGateway
 from config.settings import Settings
 from hub import lifespan, wall_clock
+from hub.correcting import Peers
+from hub.counting import forget_marks
 from hub.lifespan import Stores
 from hub.live import Live
 from hub.money.funding import Funding
@@ -18,8 +21,11 @@ from hub.money.further_holds import FurtherHolds
 from hub.survival.recovery import Recovery
 from hub.tasks import Tasks
 from hub.tell import tell
+from hub.vendors import configured
 from hub.workers import audited, evidence, flags
 from hub.workers.accounts import take_offline
+from hub.workers.applications import Applications
+from hub.workers.corrections import Corrections
 from hub.workers.money import Money
 from hub.workers.outcomes import Outcomes
 from hub.workers.settle import Settle
@@ -41,13 +47,20 @@ SWEEP_S = 1.0
 STANDINGS_S = 5.0
 UNRECORDED_S = 30.0
 EVIDENCE_S = 10.0
+CORRECTIONS_S = 1.0
+MARKS_S = 3_600.0
+APPLICATIONS_S = 2.0
 
 
 class WorkerProcess:
     """One worker, from its parts."""
 
-    def __init__(self, settings: Settings, stores: Stores, gateway: StripeGateway) -> None:
+    def __init__(
+        self, settings: Settings, stores: Stores, gateway: StripeGateway, http: ClientSession
+    ) -> None:
         self.settings = settings
+        self.gateway = gateway
+        self.http = http
         self.stores = stores
         self.tasks = Tasks()
         self._over = asyncio.Event()
@@ -85,6 +98,10 @@ class WorkerProcess:
             is_there=self._is_there,
             offline=partial(take_offline, people, directory),
         )
+        self.peers = Peers(stores.pool, self.live, people, directory)
+        self.corrections = Corrections(
+            stores.pool, gateway, self.peers, environment=settings.environment, now_ms=wall_clock.now_ms
+        )
         self.settle = Settle(
             pool=stores.pool,
             queue=SettlementQueue(stores.redis, consumer=f"{os.getpid()}-{name}"),
@@ -118,8 +135,19 @@ class WorkerProcess:
         every(STANDINGS_S, "standings", self.standings.run_once)
         every(UNRECORDED_S, "unrecorded", self.unrecorded.run_once)
         every(STANDINGS_S, "recovery", self.recovery.ensure)
+        every(MARKS_S, "marks", self._forget_marks)
+        every(CORRECTIONS_S, "corrections", self.corrections.run_once)
         every(EVIDENCE_S, "evidence", evidence.duty(self.settings, self.stores).run_once)
+        audited.begin(every, self.settings, self.stores, self.gateway, self.http)
+        self._begin_applications()
         log.info("worker.started")
+
+    def _begin_applications(self) -> None:
+        """Without the identity provider's service key nobody becomes a practitioner: they stay approved."""
+        supabase = configured.supabase(self.settings, self.http)
+        if supabase is not None:
+            applications = Applications(self.stores.pool, supabase, self.peers, now_ms=wall_clock.now_ms)
+            self.tasks.every(APPLICATIONS_S, "applications", applications.run_once)
 
     def _restored(self) -> None:
         self._over.set()
@@ -127,6 +155,9 @@ class WorkerProcess:
 
     async def _is_there(self, session_id: SessionId) -> bool:
         return await self.live.rooms.load(session_id) is not None
+
+    async def _forget_marks(self) -> None:
+        await forget_marks(self.stores.keyring, wall_clock.now_ms())
 
     async def _record(self) -> None:
         """At every session that is over, and once a second for what was missed."""
@@ -145,9 +176,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         lifespan.stripe_gateway(settings) as gateway,
         lifespan.http_client() as http,
     ):
-        process = WorkerProcess(settings, stores, gateway)
+        process = WorkerProcess(settings, stores, gateway, http)
         await process.start()
-        audited.begin(process.tasks.every, settings, stores, gateway, http)
         try:
             await stop.wait()
         finally:

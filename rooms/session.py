@@ -177,6 +177,15 @@ def stop(room: Room, because: Because, *, proofs: Proofs, now_ms: int) -> Change
     return departure.close(room, state, because, proofs=proofs, now_ms=now_ms)
 
 
+def rename(room: Room, who: UserId, name: str, *, now_ms: int) -> Change:
+    """A participant is called otherwise from now on. What is over keeps the names it had."""
+    person = _part(room, who)
+    if person.name == name or room.state in OVER:
+        return Change(room)
+    renamed = room.with_participant(replace(person, name=name))
+    return Change(replace(renamed, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(),))
+
+
 def settle(room: Room, *, now_ms: int) -> Change:
     """The record and the charge are committed."""
     if room.state is not State.ENDED:

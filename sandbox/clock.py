@@ -1,7 +1,9 @@
 """The one source of time for the sandbox, which tests may move forward."""
 
+import asyncio
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from sandbox.state import Store
 
@@ -18,6 +20,7 @@ class Clock:
         self._wall_ns = wall_ns
         saved = store.get("clock", "clock")
         self._advanced_ms: int = saved["advanced_ms"] if saved else 0
+        self._moved = asyncio.Event()
 
     def now_ms(self) -> int:
         """Unix milliseconds of the sandbox."""
@@ -37,3 +40,13 @@ class Clock:
             raise ValueError("the sandbox clock only moves forward")
         self._advanced_ms += by_s * 1000
         self._store.put("clock", "clock", {"advanced_ms": self._advanced_ms})
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def sleep(self, ms: int) -> None:
+        """Return once this much sandbox time is over, whether it passed by itself or was advanced."""
+        until_ms = self.now_ms() + ms
+        while (left_ms := until_ms - self.now_ms()) > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left_ms / 1000):
+                    await self._moved.wait()

@@ -27,7 +27,8 @@ class BadRule(ValueError):
 @dataclass(slots=True)
 class Rule:
     """One fault. `match` may name `method`, `path_prefix`, `customer`, `metadata` (a part of the object's)
-    and, for webhooks, `type`. `ms` is how long a hang or a delay lasts. `times` counts down to zero.
+    and, for webhooks, `type`. `ms` is how long a hang or a delay lasts; Stripe's hangs, and delays, end
+    sooner when the clock is advanced. `times` counts down to zero.
     """
 
     vendor: Vendor

@@ -1,5 +1,6 @@
 """The records that the stores keep, as values. Times are Unix milliseconds, money minor units."""
 
+from datetime import date
 from typing import Any, Literal
 
 from msgspec import Struct
@@ -45,8 +46,11 @@ class Person(Struct, frozen=True):
     country: str | None
     phone: str | None
     adult: bool
+    """What the person attested; `rooms.age` decides with the date of birth."""
     policy_accepted_ms: int | None
     version: int
+    language: Literal["en", "fr"] | None = None
+    born_on: date | None = None
 
 
 class Card(Struct, frozen=True):

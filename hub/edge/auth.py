@@ -8,7 +8,7 @@ of megabytes.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeGuard
 
 import aiohttp
 import jwt
@@ -18,6 +18,7 @@ from hub.access import ROLES, SECOND_FACTOR
 from hub.edge.jwks import Jwks, KeysUnavailableError
 from hub.errors import Code, Refused
 from rooms.ids import Role, UserId
+from rooms.names import displayed
 
 TOKEN_MAX_BYTES: Final = 8 * 1024
 LEEWAY_S: Final = 10
@@ -187,7 +188,12 @@ def _role(app_metadata: object) -> Role:
 def _display_name(user_metadata: object) -> str:
     if not isinstance(user_metadata, dict):
         return ""
-    return _short(user_metadata.get("name"), 100) or _short(user_metadata.get("full_name"), 100)
+    named = (user_metadata.get(field) for field in ("name", "full_name"))
+    return next((told for told in map(displayed, filter(_is_text, named)) if told), "")
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str)
 
 
 def _short(value: object, length: int) -> str:

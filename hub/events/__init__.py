@@ -9,6 +9,7 @@ from hub import access, wire, wire_evidence, wire_moderation
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Event
 from hub.events import (
+    analytics,
     auth,
     chat,
     directory,
@@ -43,15 +44,14 @@ _SERVED: dict[str, tuple[type[Struct], type[Struct], Handle]] = {
     "chat:read": (wire.ReadMark, wire.Done, chat.read),
     "media:refresh": (wire.OfSession, wire.MediaReply, media.refresh),
     "media:signal": (wire.SignalPeer, wire.Done, media.signal),
+    "analytics:event": (wire.CountEvent, wire.Done, analytics.event),
     "safety:report": (wire_evidence.Report, wire_evidence.Reported, safety.report),
     "safety:block": (wire_evidence.BlockPerson, wire.Done, safety.block),
     "room:mute": (wire_moderation.OfGuest, wire.Done, hosting.mute),
     "room:unmute": (wire_moderation.OfGuest, wire.Done, hosting.unmute),
     "room:remove": (wire_moderation.OfGuest, wire.Done, hosting.remove),
     "moderation:watch": (wire.Nothing, wire_moderation.FlagsWatched, moderation.watch),
-    "moderation:claim": (
-        wire_moderation.ClaimFlag, wire_moderation.Claimed, moderation.claim
-    ),
+    "moderation:claim": (wire_moderation.ClaimFlag, wire_moderation.Claimed, moderation.claim),
     "moderation:act": (wire_moderation.Act, wire_moderation.Acted, moderation.act),
     "moderation:observe": (wire_evidence.Observe, wire_evidence.Observed, observing.observe),
     "moderation:unobserve": (wire.OfSession, wire.Done, observing.unobserve),

@@ -1,6 +1,6 @@
 """Who is here: watching the directory, and a practitioner's switch."""
 
-from hub import wire
+from hub import eligible, wire
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -34,6 +34,8 @@ async def online(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.
     practice = await people_records.practice(hub.pool, connection.user_id)
     if practice is None or practice.verified_at_ms is None:
         raise Refused(Code.FORBIDDEN, "Your practice is not verified yet.")
+    # Whoever could not join would only keep guests waiting.
+    await eligible.to_take_part(hub, connection.user_id)
     if not practice.transfers_active:
         raise Refused(Code.FORBIDDEN, "Finish your payout set-up first, so that you can be paid.")
     standing = await hub.people.go_online(connection.user_id, connection.id, hub.here())

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 
-from hub import views, wire
+from hub import eligible, views, wire
 from hub.chatting import messages, told
 from hub.delivery import Follow
 from hub.edge.connection import Connection
@@ -42,6 +42,7 @@ async def join(hub: Hub, connection: Connection, body: wire.JoinRoom) -> wire.Jo
     followed = await hub.follows.follow(session_id)
     if followed is None:
         raise NotFound
+    await _require_eligible(hub, connection, session_id)
     await _require_no_block(hub, connection, followed)
     if (me := followed.people.get(connection.user_id)) is not None:
         # Before the entry: whatever is said from then on is heard.
@@ -67,6 +68,16 @@ async def leave(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.
     await hub.live.change(session_id, partial(session.leave, connection=connection.id))
     hub.presence.leave(hub.follows.by_room.get(session_id), session_id, connection)
     return wire.Done()
+
+
+async def _require_eligible(hub: Hub, connection: Connection, session_id: SessionId) -> None:
+    """At the first entry. Who was inside comes back whether the record can be asked just now or not."""
+    room = (await hub.live.rooms.require(session_id)).room
+    me = room.participant(connection.user_id)
+    # A visit of a moment leaves no span, but a session of two was only ever live with both of them.
+    both = room.kind != "live_room" and room.live_at_ms is not None
+    if me is not None and not both and not me.spans and not me.anchors:
+        await eligible.to_take_part(hub, connection.user_id)
 
 
 async def _require_no_block(hub: Hub, connection: Connection, followed: Follow) -> None:

@@ -42,6 +42,10 @@ class Route:
     handle: Handle
     body: type[msgspec.Struct] | None = None
     """What it takes in JSON, if it takes anything."""
+    takes: tuple[str, ...] = ()
+    """The media types that it takes instead of JSON."""
+    gives: str = "application/json"
+    """The media type of its answer; another than JSON is no `reply`."""
 
     @property
     def access(self) -> Row:

@@ -1,6 +1,6 @@
 """The contract as documents, generated from the tables that the hub runs by: OpenAPI and AsyncAPI."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from hub.routes.answer import Route
 from hub.routes.topics import ROUTES
 
 VERSION = "1"
+BYTES = {"type": "string", "format": "binary"}
 REF = "#/components/schemas/{name}"
 
 FROM_HUB: dict[str, type[msgspec.Struct]] = {
@@ -33,6 +34,7 @@ FROM_HUB: dict[str, type[msgspec.Struct]] = {
     "meter:update": wire.Meter,
     "meter:warning": outbound.MeterWarning,
     "notice": outbound.Notice,
+    "policy:updated": outbound.PolicyUpdated,
     "media:signal": outbound.PeerSignal,
     "moderation:flag": wire_moderation.FlagTold,
     "moderation:observed": observed.ObservationEnded,
@@ -94,12 +96,14 @@ def openapi(routes: Iterable[Route]) -> dict[str, Any]:
             "x-access": access.told(route.access),
             "parameters": _parameters(route.path),
             "responses": {
-                "200": {"description": "Done", **_content(schemas[route.reply])},
+                "200": {"description": "Done", **_content(_answer(route, schemas), route.gives)},
                 **{str(status): refusal for status in sorted({*HTTP_STATUS.values()})},
             },
         }
         if route.body is not None:
             operation["requestBody"] = {"required": True, **_content(schemas[route.body])}
+        if route.takes:
+            operation["requestBody"] = {"required": True, **_content(BYTES, *route.takes)}
         paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
@@ -145,8 +149,12 @@ def asyncapi(handlers: dict[str, Event[Hub]]) -> dict[str, Any]:
     }
 
 
-def _content(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"content": {"application/json": {"schema": schema}}}
+def _answer(route: Route, schemas: Mapping[Any, dict[str, Any]]) -> dict[str, Any]:
+    return schemas[route.reply] if route.gives == "application/json" else BYTES
+
+
+def _content(schema: dict[str, Any], *media_types: str) -> dict[str, Any]:
+    return {"content": {kind: {"schema": schema} for kind in media_types or ("application/json",)}}
 
 
 def _operation(action: str, message: str) -> dict[str, Any]:
@@ -168,5 +176,7 @@ def _parameters(path: str) -> list[dict[str, Any]]:
 
 
 def _id(name: str) -> dict[str, str]:
-    """Ids are UUIDs, but for what is numbered."""
-    return {"type": "integer"} if name == "number" else {"type": "string", "format": "uuid"}
+    """Ids are UUIDs; what is numbered is a number, and other names are words."""
+    if name == "number":
+        return {"type": "integer"}
+    return {"type": "string", **({"format": "uuid"} if name.endswith("id") else {})}

@@ -9,7 +9,7 @@ from billing import stripe_cards
 from billing.payment import State
 from billing.stripe_gateway import StripeUnavailable
 from billing.who_pays import TABLE
-from hub import wire
+from hub import eligible, wire
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -131,6 +131,7 @@ async def _card_page(hub: Hub, user_id: UserId) -> str:
     environment, now_ms = hub.offer.environment, hub.now_ms()
     if await people.person(hub.pool, user_id) is None:
         raise Refused(Code.CONFLICT, "Open your profile first.")
+    await eligible.to_pay(hub, user_id)
     card = await people.card(hub.pool, user_id)
     customer = await cards.customer(hub.pool, user_id)
     if customer is None:

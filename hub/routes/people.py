@@ -8,8 +8,9 @@ from hub.hub import Hub
 from hub.money.deal import practitioner
 from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
 from hub.routes.replies import Me, Practitioners
+from rooms.age import is_adult
 from rooms.ids import UserId
-from store.postgres import people
+from store.postgres import avatars, people
 from store.postgres.pool import acting_as
 from store.records import Person
 
@@ -17,6 +18,11 @@ from store.records import Person
 async def me(hub: Hub, who: Principal, request: web.Request) -> Me:
     """`GET /v1/me`: one's profile, made when it is first asked for."""
     query(request, ())
+    return await told(hub, await own_profile(hub, who))
+
+
+async def own_profile(hub: Hub, who: Principal) -> Person:
+    """One's profile on record, made if it is not there yet."""
     own = await _profile(hub, who.user_id)
     if own is None or own.role != who.role:
         await people.ensure(
@@ -30,16 +36,24 @@ async def me(hub: Hub, who: Principal, request: web.Request) -> Me:
         own = await _profile(hub, who.user_id)
     if own is None:
         raise not_found()
+    return own
+
+
+async def told(hub: Hub, own: Person) -> Me:
+    """A profile in the words of the contract."""
+    picture = await avatars.avatar(hub.pool, own.id, size=avatars.LARGE)
     return Me(
         id=own.id,
         role=own.role,
         name=own.name,
         email=own.email,
         country=own.country,
-        avatar_url=None,
+        avatar_url=None if picture is None else f"/v1/people/{own.id}/avatar",
         phone=own.phone,
-        adult=own.adult,
+        adult=is_adult(attested=own.adult, born_on=own.born_on, now_ms=hub.now_ms()),
         version=own.version,
+        language=own.language,
+        born_on=own.born_on,
     )
 
 

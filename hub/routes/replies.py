@@ -1,5 +1,6 @@
 """What the routes about sessions and people answer, in the words of the contract."""
 
+from datetime import date
 from typing import Literal
 
 from msgspec import UNSET, Struct, UnsetType
@@ -22,6 +23,8 @@ class Me(Struct, frozen=True):
     phone: str | None
     adult: bool
     version: int
+    language: Literal["en", "fr"] | None = None
+    born_on: date | None = None
 
 
 class Practitioners(Struct, frozen=True):

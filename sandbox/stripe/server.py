@@ -1,6 +1,5 @@
 """The HTTP side of Stripe: keys, parameters, idempotency, faults, and answers as Stripe gives them."""
 
-import asyncio
 import base64
 import binascii
 import secrets
@@ -101,22 +100,27 @@ class StripeServer:
             raise _TOO_MANY
         checked = route.validate(form.parse(body))
         if route.method == "GET":
-            await _pause(fault)
+            await self._pause(fault)
             return self._execute(route, request, request_id, checked, None, fault)
         key = request.headers.get("Idempotency-Key")
         if key is None:
-            await _pause(fault)
+            await self._pause(fault)
             return self._execute(route, request, request_id, checked, None, fault)
         scoped = f"{request.headers.get('Stripe-Account', '')}:{key}"
         if stored := self._keys.begin(scoped, path, body):
             return Answer(stored["status"], stored["body"], replayed=True, drop=_drops(fault))
         try:
-            await _pause(fault)
+            await self._pause(fault)
             answer = self._execute(route, request, request_id, checked, key, fault)
             self._keys.finish(scoped, path, body, answer.status, answer.body)
             return answer
         finally:
             self._keys.abandon(scoped)
+
+    async def _pause(self, fault: Rule | None) -> None:
+        """A hanging Stripe still does what it was asked, only late."""
+        if fault is not None and fault.action == "hang":
+            await self._world.clock.sleep(HANG_MS if fault.ms is None else fault.ms)
 
     def _execute(
         self,
@@ -163,12 +167,6 @@ class StripeServer:
 
 def _drops(fault: Rule | None) -> bool:
     return fault is not None and fault.action == "apply_then_drop"
-
-
-async def _pause(fault: Rule | None) -> None:
-    """A hanging Stripe still does what it was asked, only late."""
-    if fault is not None and fault.action == "hang":
-        await asyncio.sleep((fault.ms if fault.ms is not None else HANG_MS) / 1000)
 
 
 def _authenticate(request: web.Request) -> None:

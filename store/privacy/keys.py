@@ -19,6 +19,7 @@ from store.postgres.pool import Db
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
+MARK_BYTES = 16
 KEY_VERSION = 1
 """Which DATA_KEY wraps; it rises when DATA_KEY is exchanged and the data keys are wrapped anew."""
 
@@ -43,11 +44,17 @@ class SealBrokenError(Exception):
 class DataKey:
     """One person's key, ready for use; its repr and its errors never show it."""
 
-    __slots__ = ("_cipher", "subject_id")
+    __slots__ = ("_cipher", "_marking", "subject_id")
 
     def __init__(self, subject_id: str, key: bytes) -> None:
         self.subject_id = subject_id
         self._cipher = AESGCM(key)
+        # A key of its own for marks, so that one key serves one purpose.
+        self._marking = hmac.digest(key, b"marks", "sha256")
+
+    def mark(self, what: bytes) -> bytes:
+        """16 bytes that stand for `what` under this key: the same each time, and nothing without the key."""
+        return hmac.digest(self._marking, what, "sha256")[:MARK_BYTES]
 
     def seal(self, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt; the same `aad` must be given to open it."""
@@ -172,6 +179,11 @@ def message_aad(message_id: str) -> bytes:
 
 def _wrap_aad(subject_id: str, key_version: int) -> bytes:
     return f"data-key:{subject_id}:{key_version}".encode("ascii")
+
+
+def application_aad(application_id: str) -> bytes:
+    """What an applicant's words about themselves are bound to."""
+    return f"applications:about:{application_id}".encode("ascii")
 
 
 def _canary_aad() -> bytes:

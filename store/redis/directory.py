@@ -13,6 +13,7 @@ from store.redis.command import command
 from store.redis.script import Script
 
 _put = Script("directory_put")
+_tell = Script("directory_tell")
 
 
 class Directory:
@@ -26,6 +27,10 @@ class Directory:
         shown = status(standing)
         await _put.run(self._redis, [keys.DIRECTORY], [standing.user_id, standing.n, shown, keys.DIRECTORY])
         return shown
+
+    async def tell(self, user_id: UserId, details: bytes) -> None:
+        """Tell what a practitioner offers by now: `details` is a JSON object, passed on beside the status."""
+        await _tell.run(self._redis, [keys.DIRECTORY], [user_id, details, keys.DIRECTORY])
 
     async def statuses(self, user_ids: Iterable[UserId]) -> dict[UserId, Status]:
         """The shown status of each; who was never shown is offline."""
@@ -44,10 +49,10 @@ class Directory:
         return [UserId(user.decode()) for user, entry in entries.items() if _status(entry) != "offline"]
 
 
-def changed(message: bytes) -> tuple[UserId, Status]:
-    """A message of the directory's channel."""
-    user_id, shown = msgpack.unpackb(message)
-    return UserId(user_id), cast(Status, shown)
+def changed(message: bytes) -> tuple[UserId, Status, bytes | None]:
+    """A message of the directory's channel: who, how they stand and, if that was told, what they offer."""
+    user_id, shown, *details = msgpack.unpackb(message)
+    return UserId(user_id), cast(Status, shown), details[0].encode() if details else None
 
 
 def _status(entry: bytes) -> Status:

@@ -20,6 +20,9 @@ MODERATION = "moderation:{moderation}"
 AUDIT_HEAD = "audit:head"
 """JSON: the newest signed head of the audit chain."""
 
+POLICY = "policy:{hubs}"
+"""Channel: a version of the privacy policy was published."""
+
 
 def bucket(session_id: SessionId) -> str:
     """The bucket of a room. The last digits of a UUID v7 are random, so rooms spread evenly."""

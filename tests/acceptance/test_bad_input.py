@@ -40,6 +40,7 @@ RECORD = {
     # How far an operation got is the worker's, and goes on meanwhile; which there are is not.
     "operations": f"select id, kind, ordinal, attempt, params::text from payment_ops where {MINE}",
     "cases": f"select * from cases where {MINE}",
+    "consents": "select * from consents where person_id = any($1)",
     "flags": "select * from flags where user_id = any($1)",
     "actions": "select * from moderation_actions where user_id = any($1)",
     "strikes": "select * from strikes where user_id = any($1)",
@@ -96,6 +97,8 @@ class Stage:
             "message_id": str(uuid.uuid4()),
             "cap_minor": 1_000,
             "minutes": 5,
+            "name": "app_opened",
+            "props": {"device": "phone"},
         }
         return {one.encode_name: known[one.encode_name] for one in told.fields}
 
@@ -171,6 +174,13 @@ def wanting(name: str, stage: Stage) -> Iterator[tuple[str, Json, set[str]]]:
     for who in {"to", "user_id", "practitioner_id"} & body.keys():
         yield f"{who}: nobody", {**body, who: NOBODY}, {"not_found"}
         yield f"{who}: not that kind", {**body, who: stage.idle.id}, {"not_found"}
+    if name == "analytics:event":
+        yield "without consent", body, {"forbidden"}
+        for prop, value in [
+            ("device", "watch"), ("text", "hello"), ("os_major", 1.5), ("os_major", True), ("os", []),
+        ]:  # fmt: skip
+            yield f"props {prop}", {**body, "props": {prop: value}}, {"bad_request"}
+        yield "an event that is not on the list", {**body, "name": "keystroke"}, {"bad_request"}
     if name in OUT_OF_STATE:
         yield "at the wrong time", body, OUT_OF_STATE[name]
     if name == "auth:refresh":

@@ -78,6 +78,7 @@ def test_its_body_takes_nothing_unknown_and_everything_in_it_is_bounded(name: st
 BOUNDED_ELSEWHERE = {
     ("auth:refresh", "token"): "the verifier refuses a token above its own limit",
     ("media:signal", "data"): "the frame's limit is the only one",
+    ("analytics:event", "props"): "the closed list of events knows each property and its values",
 }
 
 

@@ -24,8 +24,9 @@ from store.postgres import operations
 from tests.integration.payments.desk import ENVIRONMENT, HUB, KEY, Desk, until
 from tests.model.money_afterwards import Afterwards
 
-HANG_MS = 600
-"""Longer than the gateway waits for an answer."""
+HANG_MS = 30_000
+"""Longer than the gateway waits for an answer, and than some steps in time: what hangs is still at work
+at Stripe while others go on, until the machine lets that much time pass."""
 
 
 class World:

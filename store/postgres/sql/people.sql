@@ -2,10 +2,12 @@
 
 -- name: person
 -- $1 id
-select id, role, name, email, country, phone, adult, policy_accepted_ms, version from people where id = $1
+select id, role, name, email, country, phone, adult, policy_accepted_ms, version, language, born_on
+from people where id = $1
 
 -- name: own_profile (as authenticated)
-select id, role, name, email, country, phone, adult, policy_accepted_ms, version from own_profile()
+select id, role, name, email, country, phone, adult, policy_accepted_ms, version, language, born_on
+from own_profile()
 
 -- name: ensure
 -- $1 id, $2 role, $3 name, $4 email, $5 now_ms. The role follows the identity provider; the rest is the

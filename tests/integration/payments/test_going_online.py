@@ -66,6 +66,7 @@ async def live_hub(desk: Desk, valkey: str) -> AsyncIterator[Hub]:
         "watchers": Watchers(),
         "here": lambda: HERE,
         "sockets_of": lambda _: [],
+        "now_ms": desk.now_ms,
     }
     absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
     yield Hub(**absent, **parts)
@@ -75,7 +76,9 @@ async def live_hub(desk: Desk, valkey: str) -> AsyncIterator[Hub]:
 async def test_news_that_overtake_leave_the_practitioner_offline(desk: Desk, live_hub: Hub) -> None:
     person = UserId(str(uuid4()))
     await desk.owner.execute(
-        "insert into people (id, role, created_at_ms) values ($1, 'practitioner', 0)", person
+        "insert into people (id, role, created_at_ms, adult, policy_accepted_ms)"
+        " values ($1, 'practitioner', 0, true, 0)",
+        person,
     )
     await desk.owner.execute(
         "insert into practices (practitioner_id, rate_minor_per_minute, currency, stripe_account,"

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from billing.payment import Kind, State
+from billing.recovery import SAME_KEY_MS
 from hub.workers.payments import LEASE_MS
 from sandbox.postgres import PostgresAddress
 from tests.integration.payments.desk import MINUTE_MS, Desk, until
@@ -98,4 +99,29 @@ async def test_refunds_and_a_transfer_that_begin_together_agree(desk: Desk, offi
     assert transfer["amount"] - transfer["amount_reversed"] == 960 - 4 * 160
     assert await desk.balance("practitioner_payable", room) == 0
     assert await desk.cases(room) == []
+    assert await office.broken() == []
+
+
+async def test_a_reversal_that_hung_and_was_looked_for_after_a_day_is_made_once(
+    desk: Desk, office: Office
+) -> None:
+    room = await office.transferred()
+    await office.refund(room, 500)
+    await desk.payments().run_once()
+    await desk.fault("hang", "/v1/transfers/", ms=60_000)
+    await desk.payments().run_once()
+    desk.wait(MINUTE_MS // 2)
+    await desk.payments().run_once()
+    # The first call is still at work there: 409, and the answer stays unknown.
+    assert (await desk.one(room, Kind.REVERSAL)).state is State.UNKNOWN
+    desk.wait(SAME_KEY_MS)
+    await desk.control("clock", {"advance_s": 25 * 3_600})
+    await office.refund(room, 500)
+    for _ in range(3):
+        await office.run()
+    assert await desk.cases(room) == ["payment_unknown"]
+    assert [one["amount"] for one in await desk.at_stripe("reversals", room)] == [400, 400]
+    assert [one.attempt for one in await desk.all(room, Kind.REVERSAL)] == [1, 1]
+    assert await desk.balance("stripe_clearing", room) == 40
+    assert await desk.balance("practitioner_debt", room) == 0
     assert await office.broken() == []

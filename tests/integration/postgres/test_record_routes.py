@@ -283,7 +283,7 @@ async def test_a_first_look_makes_the_profile(get: Get, pool: asyncpg.Pool) -> N
     told = await (await get("/v1/me", newcomer)).json()
     assert told == {
         "id": newcomer, "role": "guest", "name": "New", "email": "new@example.com", "country": None,
-        "avatar_url": None, "phone": None, "adult": False, "version": 1,
+        "avatar_url": None, "phone": None, "adult": False, "version": 1, "language": None, "born_on": None,
     }  # fmt: skip
     assert (await (await get("/v1/me", newcomer, "practitioner")).json())["role"] == "practitioner"
 

@@ -7,7 +7,7 @@ import pytest
 
 from billing.settlement import held, settle
 from rooms.ids import UserId
-from store.postgres import people, sessions, settlements, transcript
+from store.postgres import consents, people, sessions, settlements, transcript
 from store.postgres.pool import acting_as
 from tests.integration.postgres.scene import (
     ENVIRONMENT,
@@ -69,8 +69,10 @@ async def test_without_a_person_there_is_no_row(pool: asyncpg.Pool, recorded: Re
     "table",
     [
         "payment_ops", "ledger_transactions", "ledger_entries", "subject_keys", "key_canaries", "checkpoints",
-        "epochs", "cases", "webhook_inbox", "schema_migrations", "fraud_sightings", "fraud_cards",
-        "fraud_destinations", "fraud_reviews", "fraud_findings", "fraud_progress",
+        "epochs", "cases", "webhook_inbox", "schema_migrations", "corrections", "blobs", "blob_chunks",
+        "avatars", "applications", "analytics_events", "policies", "policy_notices", "policy_acceptances",
+        "fraud_sightings", "fraud_cards", "fraud_destinations", "fraud_reviews", "fraud_findings",
+        "fraud_progress",
     ],
 )  # fmt: skip
 async def test_nobody_reads_what_is_the_hubs_own(pool: asyncpg.Pool, recorded: Recorded, table: str) -> None:
@@ -78,7 +80,16 @@ async def test_nobody_reads_what_is_the_hubs_own(pool: asyncpg.Pool, recorded: R
         await seen(pool, recorded.scene.guest_id, table)
 
 
-@pytest.mark.parametrize("column", ["email", "phone", "country", "adult"])
+async def test_consents_are_ones_own(pool: asyncpg.Pool, recorded: Recorded) -> None:
+    guest_id = recorded.scene.guest_id
+    async with pool.acquire() as connection, connection.transaction():
+        await consents.note_consent(connection, guest_id, "sms", granted=True, now_ms=T0)
+    assert await seen(pool, guest_id, "consents") == 1
+    assert await seen(pool, recorded.stranger, "consents") == 0
+    assert await seen(pool, recorded.scene.practitioner_id, "consents") == 0
+
+
+@pytest.mark.parametrize("column", ["email", "phone", "country", "adult", "language", "born_on"])
 async def test_of_others_only_the_name_is_seen(pool: asyncpg.Pool, recorded: Recorded, column: str) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         async with acting_as(pool, recorded.scene.guest_id) as connection:

@@ -130,7 +130,7 @@ async def test_the_directory_shows_the_latest_whatever_comes_last(redis: Redis) 
         await directory.show(standing(4, sockets=0, busy=True))
         await directory.show(standing(5, sockets=0))
         await until(lambda: len(heard) >= 3)
-    assert [changed(message) for message in heard] == [(HOST, s) for s in ("online", "busy", "offline")]
+    assert [changed(message) for message in heard] == [(HOST, s, None) for s in ("online", "busy", "offline")]
     assert await directory.not_offline() == []
     await directory.show(standing(6, sockets=1))
     assert await directory.not_offline() == [HOST]
@@ -140,3 +140,15 @@ async def test_the_directory_shows_the_latest_whatever_comes_last(redis: Redis) 
 def standing(n: int, *, sockets: int, busy: bool = False, who: UserId = HOST) -> Standing:
     """How a practitioner stands."""
     return Standing(who, n, sockets, new_id() if busy else None, confirmed=True)
+
+
+async def test_what_is_offered_is_told_with_the_status_that_is_shown(redis: Redis) -> None:
+    directory = Directory(redis)
+    async with hearing(redis, keys.DIRECTORY) as heard:
+        await directory.tell(HOST, b'{"name":"Zo\xc3\xab"}')
+        await directory.show(standing(1, sockets=1))
+        await directory.tell(HOST, b"{}")
+        await until(lambda: len(heard) >= 3)
+    assert [changed(message) for message in heard] == [
+        (HOST, "offline", '{"name":"Zoë"}'.encode()), (HOST, "online", None), (HOST, "online", b"{}"),
+    ]  # fmt: skip

@@ -106,3 +106,17 @@ async def test_applied_but_the_answer_is_lost(sandbox: Sandbox, vendor: stripe.S
     assert again.last_response is not None
     assert again.last_response.headers["Idempotent-Replayed"] == "true"
     assert await created(sandbox) == 1
+
+
+async def test_a_call_that_hangs_is_carried_out_before_the_clock_is_moved_past_it(
+    sandbox: Sandbox, vendor: stripe.StripeClient
+) -> None:
+    await sandbox.post("/control/faults", [{"action": "hang", "ms": 60_000, "match": {"method": "POST"}}])
+    slow = asyncio.create_task(vendor.v1.payment_intents.create_async(PARAMS, {"idempotency_key": "k"}))
+    while await sandbox.get("/control/faults"):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    await sandbox.post("/control/clock", {"advance_s": 20})
+    assert await created(sandbox) == 0
+    await sandbox.post("/control/clock", {"advance_s": 90_000})
+    assert await created(sandbox) == 1
+    await slow
