@@ -1,4 +1,5 @@
-"""What the rules of chat take for a message: over the suite's corpus, with what each sender said before; and how well they tell it apart.
+"""What the rules of chat take for a message, and how well they tell one from another: over the lines of the
+suite's corpus, with what each sender said before.
 
 Processor time of the thread is counted, not what passes while others have the machine.
 """

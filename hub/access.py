@@ -93,7 +93,8 @@ EVENTS: Final[dict[str, Row]] = {
     "room:mute":                                  Row(NO,      HOST,         CASE,      NO),
     "room:unmute":                                Row(NO,      HOST,         CASE,      NO),
     "room:remove":                                Row(NO,      HOST,         CASE,      NO),
-    "moderation:act":                             Row(NO,      NO,           CASE_WHY,  NO),
+    # An admin ends a session, and decides nothing else here.
+    "moderation:act":                             Row(NO,      NO,           CASE_WHY,  CASE_WHY),
 
     # Flags, evidence: people file them, moderators work on them.
     "safety:report":                              Row(PARTY,   PARTY,        NO,        NO),

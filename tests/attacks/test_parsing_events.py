@@ -9,7 +9,17 @@ from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
-from msgspec.inspect import DictType, Field, StrType, StructType, UnionType, type_info
+from msgspec.inspect import (
+    DictType,
+    Field,
+    IntType,
+    LiteralType,
+    StrType,
+    StructType,
+    Type,
+    UnionType,
+    type_info,
+)
 
 from hub.events import HANDLERS
 from tests.acceptance.scene import Scene
@@ -49,12 +59,6 @@ ODD = {
     "astral": "\U0001f600\U000e0070",
 }
 """Sound text, which is no id and no word of the contract."""
-SOUND = {
-    "session_id": NOBODY, "practitioner_id": NOBODY, "user_id": NOBODY, "message_id": NOBODY,
-    "flag_id": NOBODY, "to": NOBODY, "request_id": "r", "client_id": "c", "text": "hello", "reason": "why",
-    "note": "so", "action": "warn", "data": {}, "token": "x", "seq": 0, "after_seq": 0, "limit": 1,
-    "version": 1, "duration_s": 60, "minutes": 5, "cap_minor": 100,
-}  # fmt: skip
 ROLES = ("guest", "practitioner", "moderator", "admin")
 
 
@@ -76,6 +80,27 @@ def fields(name: str) -> tuple[Field, ...]:
     return told.fields
 
 
+def kinds(one: Field) -> tuple[Type, ...]:
+    return one.type.types if isinstance(one.type, UnionType) else (one.type,)
+
+
+def sound(one: Field) -> object:
+    """A value that the field takes, though it names nothing that there is."""
+    for kind in kinds(one):
+        match kind:
+            case StrType(pattern=str()):
+                return NOBODY
+            case StrType():
+                return "hello"
+            case IntType():
+                return kind.ge or 0
+            case LiteralType():
+                return kind.values[0]
+            case DictType():
+                return {}
+    raise AssertionError(f"say what {one.encode_name} takes")
+
+
 def frame(name: str, values: dict[str, str]) -> str:
     """The array of the event, its values as they are written."""
     body = ",".join(f"{json.dumps(key)}:{value}" for key, value in values.items())
@@ -84,25 +109,24 @@ def frame(name: str, values: dict[str, str]) -> str:
 
 def frames(name: str) -> Iterator[tuple[str, str]]:
     """What no hub takes, each with a word on it."""
-    sound = {one.encode_name: json.dumps(SOUND[one.encode_name]) for one in fields(name)}
+    usual = {one.encode_name: json.dumps(sound(one)) for one in fields(name)}
     for what, value in HOSTILE.items():
-        yield f"unknown field: {what}", frame(name, {**sound, "extra": value})
+        yield f"unknown field: {what}", frame(name, {**usual, "extra": value})
         for one in fields(name):
             if not (isinstance(one.type, DictType) and what in OPAQUE):
-                yield f"{one.encode_name}: {what}", frame(name, {**sound, one.encode_name: value})
+                yield f"{one.encode_name}: {what}", frame(name, {**usual, one.encode_name: value})
     for one in fields(name):
         key = one.encode_name
-        twice = frame(name, sound)[:-2] + f",{json.dumps(key)}:{sound[key]}}}]"
+        twice = frame(name, usual)[:-2] + f",{json.dumps(key)}:{usual[key]}}}]"
         yield f"{key} twice", twice
         if not takes_any_text(one):
             for what, text in ODD.items():
-                yield f"{key}: {what}", frame(name, {**sound, key: json.dumps(text)})
+                yield f"{key}: {what}", frame(name, {**usual, key: json.dumps(text)})
 
 
 def takes_any_text(one: Field) -> bool:
     """Whether a text field is free in form: notes, reasons, messages, a client's own handles."""
-    kinds = one.type.types if isinstance(one.type, UnionType) else (one.type,)
-    return any(isinstance(kind, StrType) and kind.pattern is None for kind in kinds)
+    return any(isinstance(kind, StrType) and kind.pattern is None for kind in kinds(one))
 
 
 def sender(peers: dict[str, Peer], name: str) -> Peer:
@@ -129,7 +153,7 @@ async def test_odd_text_where_text_is_free_is_an_ordinary_request(peers: dict[st
     peer = sender(peers, name)
     for one in filter(takes_any_text, fields(name)):
         for what, text in ODD.items():
-            body = {field.encode_name: SOUND[field.encode_name] for field in fields(name)}
+            body = {field.encode_name: sound(field) for field in fields(name)}
             usual = await peer.call(name, body)
             odd = await peer.call(name, {**body, one.encode_name: text})
             codes = [answer.get("error", {}).get("code") for answer in (usual, odd)]
