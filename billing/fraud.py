@@ -47,8 +47,9 @@ class Asked(Struct, frozen=True):
 class Billed(Struct, frozen=True):
     """A guest's part of a session was settled. `spoke` is whether guest and practitioner wrote anything.
 
-    `billed` are the spans that were charged, `provider` those in which the media provider saw both, as pairs
-    of Unix milliseconds; None where no provider told.
+    `promotion_minor` is what the platform pays the practitioner for free time. `billed` are the spans that
+    were charged, `provider` those in which the media provider saw both, as pairs of Unix milliseconds; None
+    where no provider told.
     """
 
     session_id: SessionId
@@ -62,6 +63,12 @@ class Billed(Struct, frozen=True):
     at_ms: int
     billed: tuple[tuple[int, int], ...] = ()
     provider: tuple[tuple[int, int], ...] | None = None
+    promotion_minor: int = 0
+
+    @property
+    def brought_minor(self) -> int:
+        """What the session brought in for the practitioner's account, whoever paid for it."""
+        return self.charged_minor + self.promotion_minor
 
 
 class Disputed(Struct, frozen=True):

@@ -12,7 +12,7 @@ def shared_card(facts: Facts, rule: Rule) -> Iterator[Hit]:
     """A guest pays a practitioner with that practitioner's own card."""
     cards = by(facts.saved, lambda one: one.person_id)
     for one in facts.billed:
-        if one.charged_minor and _cards(cards, one.guest_id, one.at_ms) & _cards(
+        if one.brought_minor and _cards(cards, one.guest_id, one.at_ms) & _cards(
             cards, one.practitioner_id, one.at_ms
         ):
             told: dict[str, object] = {"guest": one.guest_id, "sessions": [one.session_id]}
@@ -33,11 +33,29 @@ def one_guest(facts: Facts, rule: Rule) -> Iterator[Hit]:
     """Nearly all that a practitioner earns comes from one guest, though there are enough others."""
     for practitioner_id, billed in by(facts.billed, lambda one: one.practitioner_id).items():
         for currency in sorted({one.currency for one in billed}):
-            paid = [one for one in billed if one.currency == currency and one.charged_minor]
+            paid = [one for one in billed if one.currency == currency and one.brought_minor]
             for last, recent in moving(paid, rule.window_ms):
                 told = _share_of_one(recent, rule)
                 if told is not None:
                     yield Hit("practitioner", practitioner_id, last.at_ms, {**told, "currency": currency})
+
+
+def promotions_share(facts: Facts, rule: Rule) -> Iterator[Hit]:
+    """Nearly all that a practitioner earns is free time, which costs its guests nothing."""
+    for practitioner_id, billed in by(facts.billed, lambda one: one.practitioner_id).items():
+        for currency in sorted({one.currency for one in billed}):
+            paid = [one for one in billed if one.currency == currency and one.brought_minor]
+            for last, recent in moving(paid, rule.window_ms):
+                free_minor = sum(one.promotion_minor for one in recent)
+                whole_minor = sum(one.brought_minor for one in recent)
+                if len(recent) >= rule.sessions and 100 * free_minor >= rule.percent * whole_minor:
+                    told: dict[str, object] = {
+                        "share": 100 * free_minor // whole_minor,
+                        "count": len(recent),
+                        "currency": currency,
+                        "sessions": named(one.session_id for one in recent if one.promotion_minor),
+                    }
+                    yield Hit("practitioner", practitioner_id, last.at_ms, told)
 
 
 def silent_sessions(facts: Facts, rule: Rule) -> Iterator[Hit]:
@@ -117,7 +135,7 @@ def _shared(facts: Facts, rule: Rule, kind: Mark) -> Iterator[Hit]:
         if not seen.of(UserId(practitioner_id)):
             continue
         for guest_id, paid in by(
-            (one for one in billed if one.charged_minor), lambda one: one.guest_id
+            (one for one in billed if one.brought_minor), lambda one: one.guest_id
         ).items():
             for last, recent in moving(paid, rule.window_ms):
                 both = [
@@ -140,7 +158,7 @@ def _share_of_one(recent: Sequence[Billed], rule: Rule) -> dict[str, object] | N
         return None
     paid: Counter[str] = Counter()
     for one in recent:
-        paid[one.guest_id] += one.charged_minor
+        paid[one.guest_id] += one.brought_minor
     (guest_id, most_minor), whole_minor = paid.most_common(1)[0], paid.total()
     if len(paid) < rule.people or 100 * most_minor <= rule.percent * whole_minor:
         return None

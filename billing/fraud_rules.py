@@ -46,6 +46,11 @@ KINDS: Final[dict[str, Kind]] = {
         "one of {people} guests paid {share} % of what {count} sessions earned within {hours} hours",
         frozenset({"percent", "sessions", "people"}),
     ),
+    "promotions_share": Kind(
+        practice.promotions_share,
+        "{share} % of what {count} sessions earned within {hours} hours was free time",
+        frozenset({"percent", "sessions"}),
+    ),
     "silent_sessions": Kind(
         practice.silent_sessions,
         "{silent} of {of} long sessions in which one side wrote nothing, within {hours} hours",

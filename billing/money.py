@@ -17,58 +17,64 @@ class Currency(NamedTuple):
 
     `exponent` is its number of decimals, `step_minor` the unit that every charged amount is a multiple of,
     `minimum_minor` the least amount that can be charged, `sign` what people write before the amount.
+    `unit_minor` is a round amount of about the worth of one dollar: bounds are multiples of it, no price is.
     """
 
     exponent: int
     step_minor: int
     minimum_minor: int
+    unit_minor: int
     sign: str | None = None
 
 
 # Stripe: "Supported currencies" for exponents, steps and minimum charge amounts. Currencies without a
 # published minimum have a round amount above the worth of 0.50 USD, which Stripe applies after conversion.
 _CURRENCIES: Final[dict[str, Currency]] = {
-    "aed": Currency(2, 1, 200),
-    "aud": Currency(2, 1, 50, "A$"),
-    "bgn": Currency(2, 1, 100),
-    "bhd": Currency(3, 10, 250),
-    "brl": Currency(2, 1, 50, "R$"),
-    "cad": Currency(2, 1, 50, "CA$"),
-    "chf": Currency(2, 1, 50),
-    "clp": Currency(0, 1, 600),
-    "czk": Currency(2, 1, 1500),
-    "dkk": Currency(2, 1, 250),
-    "eur": Currency(2, 1, 50, "€"),
-    "gbp": Currency(2, 1, 30, "£"),
-    "hkd": Currency(2, 1, 400, "HK$"),
-    "huf": Currency(2, 1, 17500),
-    "ils": Currency(2, 1, 250, "₪"),
-    "inr": Currency(2, 1, 50, "₹"),
+    "aed": Currency(2, 1, 200, 400),
+    "aud": Currency(2, 1, 50, 150, "A$"),
+    "bgn": Currency(2, 1, 100, 200),
+    "bhd": Currency(3, 10, 250, 400),
+    "brl": Currency(2, 1, 50, 500, "R$"),
+    "cad": Currency(2, 1, 50, 150, "CA$"),
+    "chf": Currency(2, 1, 50, 100),
+    "clp": Currency(0, 1, 600, 1000),
+    "czk": Currency(2, 1, 1500, 2500),
+    "dkk": Currency(2, 1, 250, 700),
+    "eur": Currency(2, 1, 50, 100, "€"),
+    "gbp": Currency(2, 1, 30, 100, "£"),
+    "hkd": Currency(2, 1, 400, 800, "HK$"),
+    "huf": Currency(2, 1, 17500, 40000),
+    "ils": Currency(2, 1, 250, 400, "₪"),
+    "inr": Currency(2, 1, 50, 10000, "₹"),
     # Króna and shilling have no decimals, but Stripe keeps two for them, which must be zero.
-    "isk": Currency(2, 100, 10000),
-    "jod": Currency(3, 10, 400),
-    "jpy": Currency(0, 1, 50, "¥"),
-    "krw": Currency(0, 1, 900, "₩"),
-    "kwd": Currency(3, 10, 200),
-    "mxn": Currency(2, 1, 1000, "MX$"),
-    "myr": Currency(2, 1, 200),
-    "nok": Currency(2, 1, 300),
-    "nzd": Currency(2, 1, 50, "NZ$"),
-    "omr": Currency(3, 10, 250),
-    "pln": Currency(2, 1, 200),
-    "ron": Currency(2, 1, 200),
-    "sek": Currency(2, 1, 300),
-    "sgd": Currency(2, 1, 50, "S$"),
-    "thb": Currency(2, 1, 1000, "฿"),
-    "tnd": Currency(3, 10, 2000),
-    "ugx": Currency(2, 100, 250_000),
-    "usd": Currency(2, 1, 50, "$"),
-    "vnd": Currency(0, 1, 15_000, "₫"),
-    "zar": Currency(2, 1, 1000),
+    "isk": Currency(2, 100, 10000, 15000),
+    "jod": Currency(3, 10, 400, 750),
+    "jpy": Currency(0, 1, 50, 150, "¥"),
+    "krw": Currency(0, 1, 900, 1500, "₩"),
+    "kwd": Currency(3, 10, 200, 350),
+    "mxn": Currency(2, 1, 1000, 2000, "MX$"),
+    "myr": Currency(2, 1, 200, 500),
+    "nok": Currency(2, 1, 300, 1000),
+    "nzd": Currency(2, 1, 50, 150, "NZ$"),
+    "omr": Currency(3, 10, 250, 400),
+    "pln": Currency(2, 1, 200, 400),
+    "ron": Currency(2, 1, 200, 500),
+    "sek": Currency(2, 1, 300, 1000),
+    "sgd": Currency(2, 1, 50, 150, "S$"),
+    "thb": Currency(2, 1, 1000, 4000, "฿"),
+    "tnd": Currency(3, 10, 2000, 3000),
+    "ugx": Currency(2, 100, 250_000, 400_000),
+    "usd": Currency(2, 1, 50, 100, "$"),
+    "vnd": Currency(0, 1, 15_000, 25000, "₫"),
+    "zar": Currency(2, 1, 1000, 2000),
 }
 
 CURRENCIES: Final = frozenset(_CURRENCIES)
 """The codes that a price may be set in."""
+
+
+RATE_MAX_UNITS: Final = 20
+"""The most that a minute may cost, in units of about a dollar."""
 
 
 def exponent(currency: str) -> int:
@@ -87,6 +93,16 @@ def step_minor(currency: str) -> int:
 def minimum_charge_minor(currency: str) -> int:
     """The least amount that can be charged, in minor units. Raises UnknownCurrency."""
     return _of(currency).minimum_minor
+
+
+def unit_minor(currency: str) -> int:
+    """A round amount of about the worth of one dollar, for bounds. Raises UnknownCurrency."""
+    return _of(currency).unit_minor
+
+
+def rate_max_minor(currency: str) -> int:
+    """The most that a minute may cost, in minor units, as the schema says too. Raises UnknownCurrency."""
+    return RATE_MAX_UNITS * unit_minor(currency)
 
 
 def to_major(minor: int, currency: str) -> Decimal:

@@ -8,13 +8,18 @@ balance, since there is no charge that it could be a part of.
 from collections.abc import Iterable
 from typing import Final
 
-from billing import price, requests
+from billing import money, price, requests
 from billing.payment import Operation, State
 from billing.refunding import Deduction
 from rooms.room import Terms
 
 PROMOTED_MAX_MS: Final = 900_000
 """The free time that the platform pays for in one session. Who offers more than this gives the rest."""
+SESSION_MAX_UNITS: Final = 100
+"""The most that the platform pays for the free time of one session, in units of about a dollar."""
+DAY_MAX_UNITS: Final = 500
+"""What a practitioner may earn by free time within a day before a person has looked at it, in such units."""
+DAY_MS: Final = 86_400_000
 
 
 def promotion_minor(terms: Terms, billed_ms: int, free_ms: int) -> int:
@@ -23,11 +28,17 @@ def promotion_minor(terms: Terms, billed_ms: int, free_ms: int) -> int:
     `free_ms` is how much of `billed_ms` was free and counts as used. It is the difference of what the paid
     time earns with the free time and without it, so that both add up to what one guest who pays for all of it
     would have brought, to the unit. The guest's cap does not bound it: it limits what the guest pays, and
-    free time is not charged to it. Raises UnknownCurrency.
+    free time is not charged to it. `SESSION_MAX_UNITS` bounds it. Raises UnknownCurrency.
     """
     paid_ms = price.paid_ms(terms, billed_ms)
     covered_ms = min(free_ms, PROMOTED_MAX_MS)
-    return _earned_minor(terms, paid_ms + covered_ms) - _earned_minor(terms, paid_ms)
+    worth_minor = _earned_minor(terms, paid_ms + covered_ms) - _earned_minor(terms, paid_ms)
+    return min(worth_minor, SESSION_MAX_UNITS * money.unit_minor(terms.currency))
+
+
+def day_max_minor(currency: str) -> int:
+    """What of it goes out within a day without a person having looked. Raises UnknownCurrency."""
+    return DAY_MAX_UNITS * money.unit_minor(currency)
 
 
 def due_minor(

@@ -28,6 +28,12 @@ RETRY_MIN_MS: Final = 500
 RETRY_MAX_MS: Final = 600_000
 ATTEMPTS_MAX: Final = 8
 """After this many definitive failures a person decides."""
+NO_EFFECT_AFTER_MS: Final = (0, 5_000, 30_000, 240_000, 1_800_000, 14_400_000, 72_000_000)
+"""How long after each attempt without effect the next one follows: at once, then ever later, so that all of
+them together outlast a bad day at Stripe.
+"""
+ENDS_A_HOLD: Final = frozenset({Kind.CAPTURE, Kind.CANCEL})
+"""What is wanted until it is done or the hold is gone: Stripe lets a hold go after some days by itself."""
 ATTEMPT_DELAY_MS: Final = 3_600_000
 ATTEMPT_DELAY_MAX_MS: Final = 86_400_000
 """The longest wait of what is asked for until it goes: what the platform's balance does not cover yet."""
@@ -152,20 +158,40 @@ def advance(operation: Operation, facts: Facts) -> Step | None:
 def follow_up(operation: Operation, *, now_ms: int) -> Wanted | None:
     """The next attempt after a definitive failure, under a new key, or None when a person decides.
 
-    What had no effect is wanted again at once; a refused transfer later, when money or account may be ready.
-    Money that the platform's balance has not got yet is asked for as often as it takes.
+    What had no effect is wanted again, at once and then ever later; a refused transfer when money or account
+    may be ready. Money that the platform's balance has not got yet is asked for as often as it takes, and
+    what ends a hold as long as the hold stands.
     """
     outcome = operation.outcome
     if operation.state is not State.FAILED or outcome is None:
         return None
     no_effect = outcome.code == NO_EFFECT
     # A promotion may have waited for the balance many times: that a later attempt got lost ends nothing.
-    endless = waits_for_balance(operation) or (no_effect and requests.is_promotion(operation))
+    holds = still_holds(operation)
+    endless = waits_for_balance(operation) or holds or (no_effect and requests.is_promotion(operation))
     if operation.attempt >= ATTEMPTS_MAX and not endless:
         return None
-    if outcome == NOT_CAPTURED.outcome or not (no_effect or operation.kind is Kind.TRANSFER):
+    if outcome == NOT_CAPTURED.outcome or not (no_effect or holds or operation.kind is Kind.TRANSFER):
         return None
-    return next_attempt(operation, at_ms=now_ms if no_effect else now_ms + _attempt_delay_ms(operation))
+    delay_ms = _no_effect_delay_ms(operation) if no_effect else _attempt_delay_ms(operation)
+    return next_attempt(operation, at_ms=now_ms + delay_ms)
+
+
+def still_holds(operation: Operation) -> bool:
+    """Whether Stripe still held the money after a capture or a cancel that failed."""
+    outcome = operation.outcome
+    return (
+        operation.kind in ENDS_A_HOLD
+        and operation.state is State.FAILED
+        and outcome is not None
+        and outcome.status == "refused"
+    )
+
+
+def delay_concern(operation: Operation) -> str | None:
+    """The kind of case about what is wanted again and should have been done long ago, if it is such."""
+    late = still_holds(operation) and operation.attempt >= ATTEMPTS_MAX
+    return f"{operation.kind.value}_delayed" if late else None
 
 
 def next_attempt(operation: Operation, *, at_ms: int) -> Wanted:
@@ -196,9 +222,15 @@ def waits_for_balance(operation: Operation) -> bool:
 
 def _attempt_delay_ms(operation: Operation) -> int:
     """Twice as long each time; what has no last attempt waits a day at most."""
-    if waits_for_balance(operation):
+    if waits_for_balance(operation) or still_holds(operation):
         return min(ATTEMPT_DELAY_MS << min(operation.attempt - 1, ATTEMPTS_MAX), ATTEMPT_DELAY_MAX_MS)
     return ATTEMPT_DELAY_MS << operation.attempt
+
+
+def _no_effect_delay_ms(operation: Operation) -> int:
+    """By the table. A hold does not last for long, so what ends it is never put off for most of a day."""
+    last = len(NO_EFFECT_AFTER_MS) - (2 if operation.kind in ENDS_A_HOLD else 1)
+    return NO_EFFECT_AFTER_MS[min(operation.attempt - 1, last)]
 
 
 def concern(operation: Operation) -> str | None:
@@ -246,7 +278,7 @@ def _capture(facts: Facts, refused: str | None) -> Step:
         return Step(State.SUCCEEDED, captured, facts.id)
     if facts.status == "canceled":
         return Step(State.FAILED, Outcome("canceled", code=refused), facts.id)
-    return Step(State.FAILED, Outcome("refused", code=refused or NO_EFFECT), facts.id)
+    return Step(State.FAILED, _not_ended(facts, refused), facts.id)
 
 
 def _cancel(facts: Facts, refused: str | None) -> Step:
@@ -254,7 +286,13 @@ def _cancel(facts: Facts, refused: str | None) -> Step:
         return Step(State.SUCCEEDED, Outcome("canceled"), facts.id)
     if facts.status == "succeeded":
         return Step(State.FAILED, Outcome("captured", facts.received_minor, code=refused), facts.id)
-    return Step(State.FAILED, Outcome("refused", code=refused or NO_EFFECT), facts.id)
+    return Step(State.FAILED, _not_ended(facts, refused), facts.id)
+
+
+def _not_ended(facts: Facts, refused: str | None) -> Outcome:
+    """A hold that is as it was. Only of one that stands the status is `refused`: see `still_holds`."""
+    stands = facts.status in ("requires_capture", "requires_action")
+    return Outcome("refused" if stands else "declined", code=refused or NO_EFFECT)
 
 
 def _refund(facts: Facts) -> Step:
@@ -280,7 +318,8 @@ def _charge(operation: Operation, facts: Facts, now_ms: int) -> Step:
 
 
 def _no(operation: Operation, code: str | None) -> Outcome:
-    return Outcome("declined" if operation.kind in INTENTS else "refused", code=code)
+    gone = operation.kind in INTENTS or operation.kind in ENDS_A_HOLD
+    return Outcome("declined" if gone else "refused", code=code)
 
 
 def _renamed(request: Request, name: str) -> Request:

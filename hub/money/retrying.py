@@ -18,7 +18,7 @@ from hub.workers import promotions, receivables, returns
 from store.postgres import admin, disputes, operations, refunds
 from store.postgres.pool import Transacting
 
-RETRIABLE: Final = frozenset({Kind.TRANSFER, Kind.CHARGE, Kind.EVIDENCE})
+RETRIABLE: Final = frozenset({Kind.CAPTURE, Kind.CANCEL, Kind.TRANSFER, Kind.CHARGE, Kind.EVIDENCE})
 UNSENT: Final = frozenset({REPLACED, NOT_DUE, NOT_NEEDED, "not_captured"})
 """Codes of operations that ended without being sent: there is nothing to try again."""
 
@@ -36,12 +36,12 @@ async def retry(hub: Hub, who: Principal, operation_id: int, reason: str) -> Ope
         known = await operations.operations(connection, failed.session_id)
         _require_failed(failed, known)
         wanted = await _wanted(hub, connection, failed, known)
-        [inserted] = await operations.insert_operations(
+        inserted, *_ = await operations.insert_operations(
             connection,
             hub.offer.environment,
             failed.session_id,
             failed.participant_no,
-            [wanted],
+            [wanted, *_passed_on(failed, known, at_ms=hub.now_ms())],
             now_ms=hub.now_ms(),
         )
         await admin.note_action(
@@ -96,8 +96,30 @@ def _require_failed(failed: Operation, known: list[Operation]) -> None:
     ]
     if any(one.state is State.SUCCEEDED for one in same):
         raise _conflict("took_effect", "Another attempt has done it.")
+    if failed.kind in recovery.ENDS_A_HOLD and (_is_over(failed) or _has_stand_in(failed, known)):
+        raise _conflict("not_retriable", "The hold is over; see what came in its place.")
     if any(one.state not in TERMINAL or one.attempt > failed.attempt for one in same):
         raise _conflict("under_way", "Another attempt is under way, or came after this one.")
+
+
+def _is_over(failed: Operation) -> bool:
+    """Whether a hold was captured that should have been released."""
+    return failed.outcome is not None and failed.outcome.status == "captured"
+
+
+def _has_stand_in(failed: Operation, known: list[Operation]) -> bool:
+    of_it = (failed.participant_no, failed.ordinal)
+    return any(one.kind is Kind.CHARGE and (one.participant_no, one.ordinal) == of_it for one in known)
+
+
+def _passed_on(failed: Operation, known: list[Operation], *, at_ms: int) -> list[Wanted]:
+    """With a capture, the transfer that had been given up because of it."""
+    if failed.kind is not Kind.CAPTURE:
+        return []
+    of_it = (Kind.TRANSFER, failed.participant_no, failed.ordinal)
+    transfers = [one for one in known if (one.kind, one.participant_no, one.ordinal) == of_it]
+    given_up = transfers and transfers[-1].outcome == recovery.NOT_CAPTURED.outcome
+    return [recovery.next_attempt(transfers[-1], at_ms=at_ms)] if given_up else []
 
 
 async def _wanted(hub: Hub, connection: Transacting, failed: Operation, known: list[Operation]) -> Wanted:

@@ -29,6 +29,7 @@ HEADLINE_MAX: Final = 120
 TOPIC_MAX: Final = 40
 TOPICS_MAX: Final = 20
 RATE_MAX_MINOR: Final = 10_000_000
+"""Of any currency; `rate_of` knows each one's."""
 
 Headline = Annotated[str, Meta(min_length=1, max_length=300)]
 About = Annotated[str, Meta(min_length=1, max_length=2_000)]
@@ -94,8 +95,8 @@ async def apply(hub: Hub, who: Principal, request: web.Request) -> OwnApplicatio
     wanted = Offered(
         fit("headline", lambda given: profile.line(given, HEADLINE_MAX), asked.headline),
         topics_of(asked.topics),
-        asked.rate_minor_per_minute,
-        currency_of(asked.currency),
+        rate_of(asked.rate_minor_per_minute, currency_of(asked.currency)),
+        asked.currency,
     )
     await own_profile(hub, who)
     await eligible.to_pay(hub, who.user_id)
@@ -154,7 +155,10 @@ def changed(own: OwnPractice, asked: ChangePractice) -> OwnPractice:
         given["topics"] = topics_of(asked.topics)
     if asked.currency is not UNSET:
         given["currency"] = currency_of(asked.currency)
-    return replace(own, **given)
+    wanted = replace(own, **given)
+    if {"currency", "rate_minor_per_minute"} & given.keys():
+        rate_of(wanted.rate_minor_per_minute, wanted.currency)
+    return wanted
 
 
 def topics_of(given: Sequence[str]) -> list[str]:
@@ -169,6 +173,14 @@ def currency_of(given: str) -> str:
     """A currency that prices may be in. Raises Refused(bad_request)."""
     if given not in money.CURRENCIES:
         raise bad_request("currency", "no payments in this currency")
+    return given
+
+
+def rate_of(given: int, currency: str) -> int:
+    """A price of a minute that is within this currency's bound. Raises Refused(bad_request)."""
+    most_minor = money.rate_max_minor(currency)
+    if given > most_minor:
+        raise bad_request("rate_minor_per_minute", f"at most {most_minor} in this currency")
     return given
 
 

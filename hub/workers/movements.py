@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 import asyncpg
+import msgspec
 import structlog
 from msgspec.structs import replace
 
@@ -32,6 +33,9 @@ MOVES: Final[dict[str, tuple[frozenset[Kind], int]]] = {
 DISPUTES: Final = frozenset({"du", "dp"})
 BOUNCED: Final = frozenset({"refund_failure", "payment_failure_refund"})
 """A refund that came back: by its type alone it differs from the refund."""
+KEPT_MS: Final = 172_800_000
+"""How long a movement may wait for the answer of what moved it: twice as long as a key lives."""
+KEPT: Final = 1_000
 
 log = structlog.get_logger()
 
@@ -78,6 +82,28 @@ class Movements:
             sign = -sign
         amount_minor = sign * moved.amount_minor if moved.operations else None
         return Ours(amount_minor, moved.session_id, moved.participant_no or 0)
+
+    async def may_become_ours(self, movement: BalanceTransaction) -> bool:
+        """Whether it may be the effect of an operation whose answer was lost, and is still asked for."""
+        kinds, _ = MOVES.get(prefix(movement), (frozenset(), 0))
+        if movement.type in BOUNCED:
+            return False
+        return await clearing.may_become(self._pool, kinds, abs(movement.amount), movement.currency)
+
+    async def put_aside(self, movement: BalanceTransaction) -> None:
+        """Look at it again later."""
+        told = msgspec.to_builtins(movement)
+        await clearing.keep_movement(self._pool, movement.id, told, now_ms=self._now_ms())
+
+    async def put_aside_before(self) -> list[tuple[BalanceTransaction, bool]]:
+        """What was put aside, and whether it has waited for long enough."""
+        kept = await clearing.kept_movements(self._pool, limit=KEPT)
+        late_ms = self._now_ms() - KEPT_MS
+        return [(msgspec.convert(told, BalanceTransaction), since <= late_ms) for told, since in kept]
+
+    async def forget(self, movement: BalanceTransaction) -> None:
+        """It is put aside no longer."""
+        await clearing.forget_movement(self._pool, movement.id)
 
     async def keep(self, movement: BalanceTransaction, ours: Ours | None) -> None:
         """Book Stripe's fee of a session's movement, or note one of the platform's own; once."""
@@ -169,11 +195,14 @@ class Movements:
         return total
 
     async def _young(self, since_s: int) -> Counter[str]:
-        """What moved since and is not booked yet, by currency."""
+        """What moved since, or was put aside, and is not booked yet, by currency."""
         young: Counter[str] = Counter()
         listing, query = self._gateway.api.balance_transactions.list_async, {"created": {"gte": since_s}}
         async for movement in self._gateway.each(listing, query, BalanceTransaction):
             young[movement.currency] += movement.amount - movement.fee - await self._booked(movement)
+        for movement, _ in await self.put_aside_before():
+            if movement.created < since_s:
+                young[movement.currency] += movement.amount - movement.fee - await self._booked(movement)
         return young
 
     async def _booked(self, movement: BalanceTransaction) -> int:

@@ -29,6 +29,9 @@ ORPHAN_MS: Final = 600_000
 LOCKED: Final = returns.GUARDED | {Kind.CHARGE}
 """Operations whose outcome is decided under the session's lock; of a charge, which card is asked next."""
 
+ENDS: Final = frozenset({Kind.HOLD, Kind.CAPTURE, Kind.CANCEL, Kind.CHARGE})
+"""With the last of these a session that is over is charged. A hold may be it, where nobody knew its fate."""
+
 Apply = Callable[[Operation, Outcome], Awaitable[None]]
 Settled = Callable[[SessionId], Awaitable[None]]
 
@@ -87,9 +90,7 @@ class Outcomes:
             return
         if operation.kind is Kind.HOLD and not await self._apply_hold(operation, outcome):
             return
-        if operation.kind in (Kind.CAPTURE, Kind.CANCEL, Kind.CHARGE) and await payments.is_charged(
-            self._pool, operation.session_id
-        ):
+        if operation.kind in ENDS and await payments.is_charged(self._pool, operation.session_id):
             await self._settled(operation.session_id)
         await operations.applied(self._pool, operation.id, outcome=outcome, now_ms=self._now_ms())
 
@@ -112,7 +113,7 @@ class Outcomes:
         return len(charged)
 
     async def open_case(self, kind: str, operation: Operation, db: Db | None = None) -> None:
-        """Put something before a person, once per kind and session while it is open."""
+        """Put something before a person, once per kind and operation, whichever attempt, while it is open."""
         detail = {
             "operation": operation.name,
             "operation_id": operation.id,
@@ -121,7 +122,12 @@ class Outcomes:
         }
         session_id = operation.session_id
         opened = await cases.open_case(
-            db or self._pool, kind, session_id=session_id, detail=detail, now_ms=self._now_ms()
+            db or self._pool,
+            kind,
+            session_id=session_id,
+            detail=detail,
+            now_ms=self._now_ms(),
+            subject=operation.name.rpartition(":")[0],
         )
         if opened:
             log.error("payments.case_opened", kind=kind, session_id=session_id, **detail)
@@ -134,8 +140,7 @@ class Outcomes:
             await self._want(db, recorded, wanted, now_ms)
             if recovery.waits_for_balance(recorded):
                 await promotions.balance_short(db, recorded, now_ms=now_ms)
-            return
-        kind = recovery.concern(recorded)
+        kind = recovery.concern(recorded) if wanted is None else recovery.delay_concern(recorded)
         if kind is not None:
             await self.open_case(kind, recorded, db)
 
@@ -144,8 +149,7 @@ class Outcomes:
         if recorded.state is State.SUCCEEDED:
             return requests.transfer_of(recorded)
         if stand_in.is_gone(recorded):
-            known = await operations.operations(db, recorded.session_id)
-            return stand_in.charge(recorded, known, now_ms=now_ms)
+            return await receivables.in_its_stead(db, recorded, now_ms=now_ms)
         wanted = recovery.follow_up(recorded, now_ms=now_ms)
         if wanted is None and recorded.kind is Kind.CHARGE:
             return await receivables.again(db, recorded, now_ms=now_ms)
@@ -159,6 +163,7 @@ class Outcomes:
         if outcome.status == "canceled":
             if operation.state is State.SUCCEEDED:
                 # The room counted it while it stood. What is charged is decided by the capture.
+                await self._charge_instead(operation)
                 return True
             outcome = replace(outcome, status="declined", code=outcome.code or "canceled")
         try:
@@ -170,6 +175,24 @@ class Outcomes:
                 return False
             await self._release(operation, outcome)
         return True
+
+    async def _charge_instead(self, hold: Operation) -> None:
+        """A capture that failed while the hold stood has nothing to capture any more: a charge stands in."""
+        now_ms = self._now_ms()
+        async with self._pool.acquire() as connection, connection.transaction():
+            await refunds.lock_money(connection, hold.session_id)
+            known = await operations.operations(connection, hold.session_id)
+            of_it = (hold.participant_no, hold.ordinal)
+            captures = [
+                one
+                for one in known
+                if one.kind is Kind.CAPTURE and (one.participant_no, one.ordinal) == of_it
+            ]
+            if not captures or any(one.state is not State.FAILED for one in captures):
+                return
+            wanted = await receivables.in_its_stead(connection, captures[-1], now_ms=now_ms)
+            if wanted is not None:
+                await self._want(connection, hold, wanted, now_ms)
 
     async def _release(self, hold: Operation, outcome: Outcome) -> None:
         if hold.stripe_id is None or outcome.status not in ("placed", "action_required"):

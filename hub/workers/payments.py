@@ -11,10 +11,11 @@ import asyncpg
 import structlog
 
 from billing import recovery, requests
-from billing.payment import TERMINAL, Kind, Operation, State
+from billing.payment import TERMINAL, Kind, Operation, Outcome, State
 from billing.recovery import Step
+from billing.refunding import NOT_DUE
 from billing.stripe_gateway import StripeGateway, StripeUnavailable
-from hub.workers import transfers
+from hub.workers import receivables, transfers
 from hub.workers.outcomes import Outcomes, side_by_side
 from store.postgres import operations
 
@@ -94,6 +95,9 @@ class Payments:
         now_ms = self._now_ms()
         if recovery.is_abandoned(leased, now_ms):
             return recovery.ABANDONED
+        if leased.kind is Kind.CHARGE and leased.state is State.PENDING:
+            let_off = await receivables.is_let_off(self._pool, leased)
+            return Step(State.FAILED, Outcome("declined", code=NOT_DUE)) if let_off else None
         if leased.kind is not Kind.TRANSFER or leased.ordinal >= requests.LATER_FROM:
             # The transfer of a charge or tip is wanted only once that has come in.
             return None

@@ -9,11 +9,14 @@ import structlog
 from billing import promotion, requests
 from billing.payment import Operation, Wanted
 from rooms.ids import SessionId
-from store.postgres import cases, operations, refunds
+from store.postgres import cases, operations, payouts, refunds
 from store.postgres.pool import Db
 
 BALANCE_SHORT = "balance_short"
 """The kind of the one case a currency that asks an operator to top up the platform's balance."""
+
+PROMOTIONS_MANY = "promotions_many"
+"""The kind of a case about more free time than one practitioner earns by in a day. Closed, it goes out."""
 
 log = structlog.get_logger()
 
@@ -54,6 +57,34 @@ async def unstaged(
             at_ms=at_ms,
         )
     ]
+
+
+async def waits_for_person(db: Db, leased: Operation, *, now_ms: int) -> bool:
+    """Whether the free time of a day is so much that a person looks at it first; opens the case."""
+    promised_minor = await payouts.promised_within(
+        db, leased.session_id, leased.participant_no, span_ms=promotion.DAY_MS
+    )
+    if promised_minor <= promotion.day_max_minor(leased.currency):
+        return False
+    subject = str(leased.participant_no)
+    if await cases.was_closed(db, PROMOTIONS_MANY, session_id=leased.session_id, subject=subject):
+        return False
+    opened = await cases.open_case(
+        db,
+        PROMOTIONS_MANY,
+        session_id=leased.session_id,
+        detail={
+            "operation": leased.name,
+            "amount_minor": leased.amount_minor,
+            "currency": leased.currency,
+            "promised_minor": promised_minor,
+        },
+        now_ms=now_ms,
+        subject=subject,
+    )
+    if opened:
+        log.error("payments.promotions_many", session_id=leased.session_id, promised_minor=promised_minor)
+    return True
 
 
 async def balance_short(db: Db, refused: Operation, *, now_ms: int) -> None:

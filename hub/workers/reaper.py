@@ -10,8 +10,8 @@ from typing import Final
 import asyncpg
 import structlog
 
-from billing import requests
-from billing.payment import Operation
+from billing import recovery, requests
+from billing.payment import Kind, Operation
 from rooms.ids import SessionId
 from store.postgres import operations, reconciliation
 
@@ -50,8 +50,15 @@ class Reaper:
         if hold.stripe_id is None or await self._is_there(hold.session_id):
             # The room will be settled, and then each hold is captured or released.
             return False
-        wanted = requests.cancel(
-            hold.ordinal, hold.amount_minor, hold.currency, intent=hold.stripe_id, at_ms=now_ms
+        known = await operations.operations(self._pool, hold.session_id)
+        of_it = (Kind.CANCEL, hold.participant_no, hold.ordinal)
+        tried = [one for one in known if (one.kind, one.participant_no, one.ordinal) == of_it]
+        wanted = (
+            recovery.next_attempt(tried[-1], at_ms=now_ms)
+            if tried
+            else requests.cancel(
+                hold.ordinal, hold.amount_minor, hold.currency, intent=hold.stripe_id, at_ms=now_ms
+            )
         )
         inserted = await operations.insert_operations(
             self._pool, self._environment, hold.session_id, hold.participant_no, [wanted], now_ms=now_ms

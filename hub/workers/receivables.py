@@ -31,6 +31,19 @@ async def again(db: Db, declined: Operation, *, now_ms: int) -> Wanted | None:
     )
 
 
+async def in_its_stead(db: Db, capture: Operation, *, now_ms: int) -> Wanted | None:
+    """The charge in place of a capture whose hold is gone, if anything is asked of this guest."""
+    if await is_let_off(db, capture):
+        return None
+    return stand_in.charge(capture, await operations.operations(db, capture.session_id), now_ms=now_ms)
+
+
+async def is_let_off(db: Db, operation: Operation) -> bool:
+    """Whether everything goes back to the guest of an operation, so that nothing more is asked of them."""
+    debtor = await receivables.debtor(db, operation.session_id, operation.participant_no)
+    return debtor is not None and await restitutions.is_ordered(db, debtor)
+
+
 async def at_once(db: Db, declined: Operation, *, now_ms: int) -> Wanted | None:
     """The next attempt now, with the card that the guest has, whatever the schedule says."""
     card = await _card(db, declined)

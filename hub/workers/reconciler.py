@@ -135,13 +135,26 @@ class Reconciler:
 
     async def _movements(self) -> int:
         listing, found = self._gateway.api.balance_transactions.list_async, 0
+        for movement, is_late in await self._moved.put_aside_before():
+            if await self._waits(movement) and not is_late:
+                continue
+            found += await self._movement(movement, waits=False)
+            await self._moved.forget(movement)
         async for movement in self._windows("movements", listing, BalanceTransaction):
             found += await self._movement(movement)
         return found
 
-    async def _movement(self, movement: BalanceTransaction) -> bool:
+    async def _waits(self, movement: BalanceTransaction) -> bool:
+        """Whether nothing on record has moved it so far, and something under way may have."""
+        ours = await self._moved.ours(movement)
+        return ours.amount_minor is None and await self._moved.may_become_ours(movement)
+
+    async def _movement(self, movement: BalanceTransaction, *, waits: bool = True) -> bool:
         if movements.is_platforms(movement):
             await self._moved.keep(movement, None)
+            return False
+        if waits and await self._waits(movement):
+            await self._moved.put_aside(movement)
             return False
         ours = await self._moved.ours(movement)
         await self._moved.keep(movement, ours)

@@ -45,6 +45,7 @@ class Restitutions:
         return sum([await self._carry_out(ordered) for ordered in found])
 
     async def _carry_out(self, ordered: Restitution) -> int:
+        await restitutions.looked_at(self._pool, ordered.id, now_ms=self._now_ms())
         await self._ask_for_nothing(ordered)
         parts = await restitutions.collectable(self._pool, ordered.guest_id, limit=PARTS)
         made = sum([await self._give_back(ordered, *part) for part in parts])
@@ -52,10 +53,35 @@ class Restitutions:
         if not parts and not unfinished:
             await restitutions.restitution_done(self._pool, ordered.id, now_ms=self._now_ms())
             log.info("restitution.done", restitution=ordered.id)
+        elif not made and not unfinished and await self._is_exhausted(ordered, parts):
+            await self._hand_over(ordered, parts)
         return made
 
+    async def _is_exhausted(self, ordered: Restitution, parts: list[tuple[SessionId, int]]) -> bool:
+        """Whether every part that is left failed for the last time."""
+        for session_id, participant_no in parts:
+            failed = await restitutions.tries(self._pool, ordered.id, session_id, participant_no)
+            if len(failed) <= len(AGAIN_AFTER_MS):
+                return False
+        return True
+
+    async def _hand_over(self, ordered: Restitution, parts: list[tuple[SessionId, int]]) -> None:
+        """What Stripe can't bring back a person does, in another way; it ends here."""
+        now_ms = self._now_ms()
+        async with self._pool.acquire() as connection, connection.transaction():
+            await cases.open_case(
+                connection,
+                "restitution_incomplete",
+                session_id=parts[0][0],
+                detail={"restitution_id": ordered.id, "sessions": [session_id for session_id, _ in parts]},
+                now_ms=now_ms,
+                subject=ordered.id,
+            )
+            await restitutions.restitution_done(connection, ordered.id, now_ms=now_ms)
+        log.error("restitution.incomplete", restitution=ordered.id, parts=len(parts))
+
     async def _ask_for_nothing(self, ordered: Restitution) -> None:
-        """A charge that was declined is not tried again; that it stays unpaid a person shall know."""
+        """A charge that was not sent yet is not sent; that it stays unpaid a person shall know."""
         for charge in await restitutions.unpaid_charges(self._pool, ordered.guest_id):
             now_ms = self._now_ms()
             outcome = Outcome("declined", code=NOT_DUE)

@@ -54,6 +54,9 @@ async def _goes(
     ):
         await operations.outcome(connection, leased.id, leased.state, next_at_ms=now_ms + FROZEN_MS)
         return False
+    if requests.is_promotion(leased) and await promotions.waits_for_person(connection, leased, now_ms=now_ms):
+        await operations.outcome(connection, leased.id, leased.state, next_at_ms=now_ms + FROZEN_MS)
+        return False
     due = await _due(connection, leased)
     if due is None:
         return True

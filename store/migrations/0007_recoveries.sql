@@ -10,11 +10,13 @@ create table restitutions (
     reason text not null check (length(reason) between 1 and 500),
     ordered_by uuid not null,
     at_ms bigint not null,
-    done_at_ms bigint
+    done_at_ms bigint,
+    looked_at_ms bigint not null default 0
 );
 comment on table restitutions is 'Purpose: to give a guest back everything that was collected from them.';
 -- Ordered twice while it is open, it is the same.
 create unique index restitutions_open on restitutions (guest_id) where done_at_ms is null;
+create index restitutions_turn on restitutions (looked_at_ms, at_ms) where done_at_ms is null;
 
 alter table refunds add column restitution_id uuid references restitutions (id);
 create index refunds_restitution on refunds (restitution_id) where restitution_id is not null;
@@ -63,6 +65,17 @@ create table balances_compared (
     compared_at_ms bigint not null
 );
 
+-- A movement that Stripe told of before our own record had it: it is looked at again until its operation is over.
+create table movements_kept (
+    id text primary key check (length(id) <= 255),
+    movement jsonb not null,
+    since_ms bigint not null
+);
+
+create index payment_ops_holds on payment_ops (session_id) where kind = 'hold' and state = 'succeeded';
+create index sessions_uncharged on sessions (ended_at_ms)
+    where settled_at_ms is null and state in ('ended', 'declined', 'expired', 'cancelled');
+
 -- What stands in for a hold and was declined: what its guest owes.
 create index payment_ops_charges on payment_ops (session_id, participant_no) where kind = 'charge';
 
@@ -71,7 +84,9 @@ declare
     guarded text;
     stranger text;
 begin
-    foreach guarded in array array['restitutions', 'stripe_fees', 'platform_movements', 'balances_compared'] loop
+    foreach guarded in array array[
+        'restitutions', 'stripe_fees', 'platform_movements', 'balances_compared', 'movements_kept'
+    ] loop
         execute format('alter table public.%I enable row level security', guarded);
         execute format('revoke all on public.%I from public', guarded);
         for stranger in select rolname from pg_roles
@@ -84,5 +99,6 @@ begin
 end $$;
 
 grant select, insert on restitutions, stripe_fees, platform_movements, balances_compared to hub_worker;
-grant update (done_at_ms) on restitutions to hub_worker;
+grant update (done_at_ms, looked_at_ms) on restitutions to hub_worker;
+grant select, insert, delete on movements_kept to hub_worker;
 grant update (difference_minor, told_minor, compared_at_ms) on balances_compared to hub_worker;

@@ -138,6 +138,8 @@ insert into fraud_progress (until_ms, lease_until_ms) values (0, 0);
 
 create index payment_ops_declined on payment_ops ((coalesce(first_sent_at_ms, created_at_ms)))
     where state = 'failed' and kind in ('hold', 'charge', 'tip');
+create index webhook_inbox_accounts on webhook_inbox (received_at_ms)
+    where type = 'account.external_account.created';
 create index sessions_requested on sessions (requested_at_ms);
 create index settlements_created on settlements (created_at_ms);
 create index disputes_opened on disputes (opened_at_ms);

@@ -20,3 +20,8 @@ async def open_case(
 ) -> bool:
     """Open a case; False when one of this kind is open for the session, and the subject, already."""
     return await db.fetchval(SQL["open_case"], kind, session_id, detail, now_ms, subject) is not None
+
+
+async def was_closed(db: Db, kind: str, *, session_id: SessionId, subject: str) -> bool:
+    """Whether a person has looked at a case of this kind, and closed it."""
+    return bool(await db.fetchval(SQL["was_closed"], kind, session_id, subject))

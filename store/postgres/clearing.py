@@ -1,6 +1,7 @@
 """The platform's balance at Stripe against the ledger: fees, its own movements, and how they compared."""
 
 from collections.abc import Collection
+from typing import Any
 
 from billing.payment import Kind
 from rooms.ids import SessionId
@@ -47,6 +48,28 @@ async def insert_movement(
 ) -> None:
     """Note a movement that is no session's affair; the second time changes nothing."""
     await db.execute(SQL["insert_movement"], balance_transaction, kind, net_minor, currency, now_ms)
+
+
+async def keep_movement(db: Db, balance_transaction: str, movement: object, *, now_ms: int) -> None:
+    """Keep a movement that may turn out to be an operation's whose answer was lost."""
+    await db.execute(SQL["keep_movement"], balance_transaction, movement, now_ms)
+
+
+async def kept_movements(db: Db, *, limit: int) -> list[tuple[Any, int]]:
+    """Movements that were kept, and since when, in Unix milliseconds; the oldest first."""
+    rows = await db.fetch(SQL["kept_movements"], limit)
+    return [(row["movement"], row["since_ms"]) for row in rows]
+
+
+async def forget_movement(db: Db, balance_transaction: str) -> None:
+    """It is known now whose a movement is, or that nobody knows."""
+    await db.execute(SQL["forget_movement"], balance_transaction)
+
+
+async def may_become(db: Db, kinds: Collection[Kind], amount_minor: int, currency: str) -> bool:
+    """Whether an operation of these kinds and this amount is on its way, its answer unknown."""
+    names = [kind.value for kind in kinds]
+    return bool(await db.fetchval(SQL["may_become"], names, amount_minor, currency))
 
 
 async def clearing(db: Db) -> dict[str, int]:

@@ -89,3 +89,8 @@ async def untransferred(db: Db, *, limit: int) -> list[tuple[SessionId, int]]:
     """Guests' parts that were collected and have no transfer, though there is an account now."""
     rows = await db.fetch(SQL["untransferred"], limit)
     return [(SessionId(row["session_id"]), row["participant_no"]) for row in rows]
+
+
+async def promised_within(db: Db, session_id: SessionId, participant_no: int, *, span_ms: int) -> int:
+    """What a practitioner was promised for free time in the time up to this settlement, in minor units."""
+    return int(await db.fetchval(SQL["promised_within"], session_id, participant_no, span_ms))

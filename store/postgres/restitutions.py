@@ -33,8 +33,13 @@ async def order(
 
 
 async def open_restitutions(db: Db, *, limit: int) -> list[Restitution]:
-    """Those that are not done, the oldest first."""
+    """Those that are not done; first those that nobody has looked at for the longest."""
     return many(await db.fetch(SQL["open_restitutions"], limit), Restitution)
+
+
+async def looked_at(db: Db, restitution_id: str, *, now_ms: int) -> None:
+    """It had its turn; others come before it again."""
+    await db.execute(SQL["looked_at"], restitution_id, now_ms)
 
 
 async def is_ordered(db: Db, guest_id: UserId) -> bool:
@@ -93,7 +98,7 @@ async def insert_whole_refund(
 
 
 async def unpaid_charges(db: Db, guest_id: UserId) -> list[Operation]:
-    """Charges of a guest that wait to be tried again."""
+    """Charges of a guest that wait for their time and were not sent."""
     return many(await db.fetch(SQL["unpaid_charges"], guest_id), Operation)
 
 

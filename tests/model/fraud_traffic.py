@@ -281,6 +281,12 @@ def _one_guest(traffic: Traffic, guest: Person, host: Person, at_ms: int) -> Non
         traffic.bill(other, host, at_ms + n * 10 * HOUR)
 
 
+def _promotions_share(traffic: Traffic, guest: Person, host: Person, at_ms: int) -> None:
+    for n in range(10):
+        other = traffic.person(f"{guest.id}-{n}")
+        traffic.bill(other, host, at_ms + n * DAY, charged_minor=50, promotion_minor=3_000)
+
+
 def _silent_sessions(traffic: Traffic, guest: Person, host: Person, at_ms: int) -> None:
     for n in range(12):
         traffic.bill(guest, host, at_ms + n * HOUR, billed_ms=50 * MINUTE, practitioner_spoke=False)
@@ -325,6 +331,7 @@ PATTERNS: Final[dict[str, Callable[[Traffic, Person, Person, int], None]]] = {
     "shared_device": _shared_device,
     "shared_network": _shared_network,
     "one_guest": _one_guest,
+    "promotions_share": _promotions_share,
     "silent_sessions": _silent_sessions,
     "unseen_minutes": _unseen_minutes,
     "disputes_share": _disputes_share,

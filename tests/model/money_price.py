@@ -41,4 +41,5 @@ def _is_worth_the_free_time(room: Room, common_ms: int, free_ms: int, promised_m
         return (steps - floor(Fraction(steps * step * terms.fee_bps, 10_000 * step))) * step
 
     paid_ms = common_ms - free_ms
-    assert promised_minor == earned(paid_ms + min(free_ms, 900_000)) - earned(paid_ms)
+    worth_minor = earned(paid_ms + min(free_ms, 900_000)) - earned(paid_ms)
+    assert promised_minor == min(worth_minor, 100 * money.unit_minor(terms.currency))

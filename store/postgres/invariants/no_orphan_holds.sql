@@ -8,5 +8,7 @@ where hold.kind = 'hold' and hold.state = 'succeeded'
         select from payment_ops ended
         where ended.session_id = hold.session_id and ended.participant_no = hold.participant_no
             and ended.ordinal = hold.ordinal and ended.kind in ('capture', 'cancel')
+            -- What failed ended nothing, unless it failed because the hold was over.
+            and (ended.state <> 'failed' or ended.outcome ->> 'status' in ('captured', 'canceled'))
     )
     and not exists (select from checkpoints where checkpoints.session_id = hold.session_id)

@@ -1,5 +1,5 @@
 -- Free time is paid for once: never more than the settlement says, by transfer or against a debt; and once its
--- transfer is over, less only with a case that tells of it.
+-- transfer is over, less only with a case about that very transfer.
 with paid as (
     select session_id, participant_no,
         sum((outcome ->> 'amount_minor')::bigint) filter (where state = 'succeeded') as sent_minor,
@@ -20,4 +20,8 @@ full join paid using (session_id, participant_no)
 full join kept using (session_id, participant_no)
 where coalesce(sent_minor, 0) + coalesce(kept_minor, 0) > coalesce(promotion_minor, 0)
     or (over and coalesce(sent_minor, 0) + coalesce(kept_minor, 0) < coalesce(promotion_minor, 0)
-        and not exists (select from cases where cases.session_id = promised.session_id))
+        and not exists (
+            select from cases
+            where cases.session_id = promised.session_id and kind in ('transfer_failed', 'transfer_differs')
+                and detail ->> 'operation' like promised.participant_no || ':transfer:3001:%'
+        ))

@@ -18,6 +18,25 @@ select amount_minor from stripe_fees where id = $1
 insert into platform_movements (id, type, net_minor, currency, created_at_ms) values ($1, $2, $3, $4, $5)
 on conflict (id) do nothing
 
+-- name: keep_movement
+-- $1 balance transaction, $2 movement, $3 now_ms
+insert into movements_kept (id, movement, since_ms) values ($1, $2, $3) on conflict (id) do nothing
+
+-- name: kept_movements
+-- $1 limit. The oldest first.
+select movement, since_ms from movements_kept order by since_ms, id limit $1
+
+-- name: forget_movement
+-- $1 balance transaction
+delete from movements_kept where id = $1
+
+-- name: may_become
+-- $1 kinds, $2 amount_minor, $3 currency: whether an operation of this amount is on its way, its answer unknown.
+select exists (
+    select from payment_ops
+    where state in ('in_flight', 'unknown') and kind = any ($1::text[]) and amount_minor = $2 and currency = $3
+)
+
 -- name: clearing
 -- What should lie at Stripe by currency: what the ledger has, and what is no session's affair.
 select currency, sum(minor)::bigint as minor from (

@@ -11,7 +11,7 @@ join sessions on sessions.id = payment_ops.session_id
 left join fraud_cards on fraud_cards.payment_method = payment_ops.params -> 'body' ->> 'payment_method'
 where payment_ops.state = 'failed' and payment_ops.kind in ('hold', 'charge', 'tip')
     and outcome ->> 'status' = 'declined'
-    and coalesce(outcome ->> 'code', '') not in ('abandoned', 'canceled', 'no_effect')
+    and coalesce(outcome ->> 'code', '') not in ('abandoned', 'canceled', 'no_effect', 'replaced', 'not_due')
     and coalesce(first_sent_at_ms, payment_ops.created_at_ms) > $1
     and coalesce(first_sent_at_ms, payment_ops.created_at_ms) <= $2
     and ($3::uuid[] is null or part.user_id = any ($3))
@@ -27,7 +27,7 @@ where requested_at_ms > $1 and requested_at_ms <= $2 and ($3::uuid[] is null or 
 -- name: billed
 -- A message that was lost may have been anybody's.
 select settlements.session_id, part.user_id as guest_id, sessions.practitioner_id, billed_ms,
-    total_minor as charged_minor, settlements.currency, settlements.created_at_ms as at_ms,
+    total_minor as charged_minor, promotion_minor, settlements.currency, settlements.created_at_ms as at_ms,
     exists (select from messages where messages.session_id = settlements.session_id
             and (participant_no = part.no or lost)) as guest_spoke,
     exists (select from messages where messages.session_id = settlements.session_id

@@ -2,10 +2,11 @@
 -- that was declined and is tried again another day: the session is over, and its guest owes.
 
 -- name: charged
--- $1 limit: ended sessions that are on record for every guest, with nothing more to charge or release, and not
+-- $1 limit: sessions that are over and on record for every guest, with nothing more to charge or release, and not
 -- marked as settled yet.
 select id from sessions
-where state = 'ended' and settled_at_ms is null and transcript_head is not null
+where state in ('ended', 'declined', 'expired', 'cancelled') and settled_at_ms is null
+    and transcript_head is not null
     and not exists (
         select from participants
         left join settlements on settlements.session_id = participants.session_id
@@ -22,7 +23,7 @@ order by ended_at_ms
 limit $1
 
 -- name: is_charged
--- $1 session_id: the same of one session, also of one that never was live.
+-- $1 session_id: the same of one session.
 select settled_at_ms is null and transcript_head is not null
     and not exists (
         select from participants

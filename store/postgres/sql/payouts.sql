@@ -31,6 +31,17 @@ returning stripe_account
 update practices set stripe_account = null, transfers_active = false, account_no = account_no + 1
 where practitioner_id = $1 and stripe_account = $2
 
+-- name: promised_within
+-- $1 session_id, $2 participant_no, $3 span in ms: what was promised to the practitioner for free time within the
+-- span up to this settlement, it included, in minor units of its currency.
+select coalesce(sum(other.promotion_minor), 0)::bigint
+from settlements this
+join sessions on sessions.id = this.session_id
+join settlements other on other.currency = this.currency and other.promotion_minor > 0
+    and other.created_at_ms > this.created_at_ms - $3::bigint and other.created_at_ms <= this.created_at_ms
+join sessions theirs on theirs.id = other.session_id and theirs.practitioner_id = sessions.practitioner_id
+where this.session_id = $1 and this.participant_no = $2
+
 -- name: save_payout
 -- $1 id, $2 practitioner_id, $3 amount_minor, $4 currency, $5 status, $6 arrival_at_ms, $7 created_at_ms,
 -- $8 now_ms

@@ -37,7 +37,8 @@ select * from payment_ops
 where session_id = $1 and participant_no = $2 and kind = $3 and ordinal = $4 and attempt = $5
 
 -- name: lingering_holds
--- $1 created before (ms), $2 limit: money that is held, with nothing wanted that would capture or release it.
+-- $1 created before (ms), $2 limit: money that is held, with nothing wanted that would capture or release it. A
+-- cancel that failed while the hold stood ends nothing; a day later it is wanted once more.
 select hold.* from payment_ops hold
 where hold.kind = 'hold' and hold.state = 'succeeded' and hold.outcome ->> 'status' in ('placed', 'action_required')
     and hold.created_at_ms < $1 and hold.stripe_id is not null
@@ -45,6 +46,8 @@ where hold.kind = 'hold' and hold.state = 'succeeded' and hold.outcome ->> 'stat
         select from payment_ops ended
         where ended.session_id = hold.session_id and ended.participant_no = hold.participant_no
             and ended.ordinal = hold.ordinal and ended.kind in ('capture', 'cancel')
+            and (ended.kind = 'capture' or ended.state <> 'failed' or ended.created_at_ms > $1 - 86400000::bigint
+                 or ended.outcome ->> 'status' in ('captured', 'canceled'))
     )
     and not exists (select from checkpoints where checkpoints.session_id = hold.session_id)
 order by hold.id

@@ -7,8 +7,13 @@ on conflict (guest_id) where done_at_ms is null do update set done_at_ms = null
 returning id
 
 -- name: open_restitutions
--- $1 limit. The oldest first.
-select * from restitutions where done_at_ms is null order by at_ms, id limit $1
+-- $1 limit. Those that were not looked at for the longest first, so that none waits for another to end.
+select id, guest_id, session_id, reason, ordered_by, at_ms, done_at_ms from restitutions
+where done_at_ms is null order by looked_at_ms, at_ms, id limit $1
+
+-- name: looked_at
+-- $1 id, $2 now_ms
+update restitutions set looked_at_ms = $2 where id = $1
 
 -- name: is_ordered
 -- $1 guest_id: whether everything goes, or went, back to them.
@@ -48,12 +53,12 @@ values ($1, $2, $3, $4, $5, $6, 'approved', $7, $8, $9)
 returning *
 
 -- name: unpaid_charges
--- $1 guest_id: charges that wait to be tried again.
+-- $1 guest_id: charges that wait for their time.
 select payment_ops.* from participants
 join payment_ops on payment_ops.session_id = participants.session_id
     and payment_ops.participant_no = participants.no
 where participants.user_id = $1 and participants.no > 0 and payment_ops.kind = 'charge'
-    and payment_ops.state = 'pending' and payment_ops.attempt > 1
+    and payment_ops.state = 'pending' and payment_ops.first_sent_at_ms is null
 order by payment_ops.id
 
 -- name: is_unfinished
@@ -61,6 +66,7 @@ order by payment_ops.id
 select exists (
     select from participants join sessions on sessions.id = participants.session_id
     where participants.user_id = $1 and participants.no > 0 and sessions.settled_at_ms is null
+        and sessions.state not in ('declined', 'expired', 'cancelled')
 ) or exists (
     select from participants
     join payment_ops on payment_ops.session_id = participants.session_id

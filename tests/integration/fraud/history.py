@@ -18,8 +18,8 @@ SESSION = (
 PART = "insert into participants (session_id, no, user_id, role) values ($1, $2, $3, $4)"
 SETTLEMENT = (
     "insert into settlements (session_id, participant_no, billed_ms, free_ms, rate_minor_per_minute,"
-    " subtotal_minor, fee_minor, practitioner_minor, total_minor, currency, created_at_ms)"
-    " values ($1, 1, $2, 0, 300, $3, 0, 0, $3, $4, $5)"
+    " subtotal_minor, fee_minor, practitioner_minor, total_minor, currency, created_at_ms,"
+    " promotion_minor) values ($1, 1, $2, $2, 300, $3, 0, 0, $3, $4, $5, $6)"
 )
 MESSAGE = (
     "insert into messages (session_id, seq, id, participant_no, at_ms, client_id, body_sha256)"
@@ -92,7 +92,10 @@ async def write(owner: asyncpg.Pool, facts: Facts) -> None:
         await db.executemany(PART, [(uid(o.session_id), 1, uid(o.guest_id), "guest") for o, *_ in rows])
         await db.executemany(
             SETTLEMENT,
-            [(uid(o.session_id), o.billed_ms, o.charged_minor, o.currency, o.at_ms) for o in facts.billed],
+            [
+                (uid(o.session_id), o.billed_ms, o.charged_minor, o.currency, o.at_ms, o.promotion_minor)
+                for o in facts.billed
+            ],
         )
         spoke = [
             (uid(one.session_id), no, one.at_ms)

@@ -107,3 +107,65 @@ async def test_what_admins_did_stays(desk: Desk, office: Office) -> None:
     for change in ("update admin_actions set reason = 'x'", "delete from admin_actions"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await desk.owner.execute(change)
+
+
+UNRELATED = (
+    "insert into cases (kind, session_id, detail, created_at_ms) values ('refund_failed', $1, '{}', 1)"
+)
+UNDER_WAY = (
+    "update payment_ops set state = 'unknown', first_sent_at_ms = 1 where session_id = $1 and kind = 'refund'"
+    " returning id"
+)
+LOST = (
+    "update payment_ops set state = 'failed', outcome = '{\"status\": \"declined\"}'"
+    " where session_id = $1 and kind = 'capture' returning id"
+)
+TOLD = (
+    "insert into cases (kind, session_id, detail, created_at_ms, closed_at_ms)"
+    " values ($2, $1, jsonb_build_object('operation', $3::text, 'operation_id', $4::bigint), 1, $5)"
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "kind", "operation", "closed_ms"),
+    [
+        ("operations_come_to_an_end", UNDER_WAY, "payment_unknown", "1:refund:1:1", None),
+        ("captured_is_settlement", LOST, "capture_failed", "1:capture:1:1", None),
+        ("captured_is_settlement", LOST, "charge_failed", "1:charge:1:1", 5),
+    ],
+)
+async def test_only_a_case_about_it_explains_what_is_missing(
+    desk: Desk, office: Office, name: str, damage: str, kind: str, operation: str, closed_ms: int | None
+) -> None:
+    room = await office.transferred()
+    await office.refund(room, 600)
+    await office.run(2 * HOUR_MS)
+    async with desk.owner.acquire() as connection:
+        change = connection.transaction()
+        await change.start()
+        try:
+            await connection.execute("set local session_replication_role = replica")
+            operation_id = await connection.fetchval(damage, room.id)
+
+            async def is_broken() -> bool:
+                found = await invariant.broken(connection, name, now_ms=desk.now_ms())
+                return any(row["session_id"] == room.id for row in found)
+
+            await connection.execute(UNRELATED, room.id)
+            assert await is_broken()
+            await connection.execute(TOLD, room.id, kind, operation, operation_id, closed_ms)
+            assert not await is_broken()
+        finally:
+            await change.rollback()
+
+
+async def test_a_case_about_what_is_under_way_explains_it_only_while_it_is_open(
+    desk: Desk, office: Office
+) -> None:
+    room = await office.transferred()
+    await office.refund(room, 600)
+    await office.run(2 * HOUR_MS)
+    operation_id = await desk.owner.fetchval(UNDER_WAY, room.id)
+    await desk.owner.execute(TOLD, room.id, "payment_unknown", "1:refund:1:1", operation_id, 5)
+    assert "operations_come_to_an_end" in await office.broken()
+    await desk.owner.execute("update payment_ops set state = 'succeeded' where id = $1", operation_id)

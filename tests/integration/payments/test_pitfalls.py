@@ -146,7 +146,7 @@ async def test_the_rate_is_that_of_the_request_and_the_bill_needs_no_live_store(
     room = await desk.ended(4)
     await checkpointed(desk, room)
     await desk.owner.execute(
-        "update practices set rate_minor_per_minute = 99999 where practitioner_id = $1",
+        "update practices set rate_minor_per_minute = 1999 where practitioner_id = $1",
         room.practitioner.user_id,
     )
 

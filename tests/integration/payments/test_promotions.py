@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from billing.payment import Kind, Operation, State, Wanted
 from billing.refunding import NOT_DUE
 from billing.requests import PROMOTION
-from hub.workers.promotions import BALANCE_SHORT
+from hub.workers.promotions import BALANCE_SHORT, PROMOTIONS_MANY
 from hub.workers.reconciler import Reconciler
 from hub.workers.unpaid import Unpaid
 from hub.workers.webhooks import INTENT_NEWS
@@ -353,3 +353,36 @@ async def test_each_check_notices_free_time_that_is_paid_wrongly(
         found = await invariant.broken(connection, checked, now_ms=desk.now_ms())
         assert [row for row in found if row.get("session_id") == free.room.id]
         await change.rollback()
+
+
+async def test_more_than_a_days_free_time_waits_until_a_person_has_looked(desk: Desk, office: Office) -> None:
+    free = await charged(desk, office, 4)
+    await desk.owner.execute(
+        "update settlements set promotion_minor = 50_001 where session_id = $1", free.room.id
+    )
+    for _ in range(3):
+        await office.run(HOUR_MS)
+    assert await free.transfers() == {"1:transfer:1:1": 720}
+    assert await desk.cases(free.room) == [PROMOTIONS_MANY]
+    await desk.owner.execute(
+        "update settlements set promotion_minor = 240 where session_id = $1", free.room.id
+    )
+    other = await desk.ended(1, terms=FREE)
+    await desk.settle(other)
+    await desk.owner.execute(
+        "update settlements set promotion_minor = 50_000 where session_id = $1", other.id
+    )
+    await desk.owner.execute(
+        "update sessions set practitioner_id = $2 where id = $1", other.id, free.room.practitioner.user_id
+    )
+    await desk.owner.execute(
+        "update settlements set created_at_ms = (select created_at_ms from settlements where session_id = $1)"
+        " where session_id = $2",
+        free.room.id,
+        other.id,
+    )
+    await office.run(HOUR_MS)
+    assert len(await free.transfers()) == 1
+    await desk.owner.execute("update cases set closed_at_ms = 1 where session_id = $1", free.room.id)
+    await office.run(HOUR_MS)
+    assert (await free.transfers())["1:transfer:3001:1"] == 240

@@ -7,6 +7,8 @@ from hub.workers.reaper import ORPHAN_MS, Reaper
 from rooms.ids import SessionId
 from tests.integration.payments.desk import ENVIRONMENT, Desk
 
+DAY_MS = 86_400_000
+
 
 def reaper(desk: Desk) -> Reaper:
     async def is_there(session_id: SessionId) -> bool:
@@ -56,3 +58,26 @@ async def test_what_was_settled_is_left_alone(desk: Desk) -> None:
     del desk.rooms[room.id]
     desk.wait(ORPHAN_MS + 1)
     assert await reaper(desk).run_once() == 0
+
+
+async def test_a_cancel_that_failed_is_wanted_once_more_a_day(desk: Desk) -> None:
+    room = await desk.funded()
+    del desk.rooms[room.id]
+    desk.wait(ORPHAN_MS + 1)
+    duty = reaper(desk)
+    await duty.run_once()
+    [first] = await desk.all(room, Kind.CANCEL)
+    await desk.owner.execute(
+        "update payment_ops set state = 'failed', applied_at_ms = 0,"
+        """ outcome = '{"status": "declined", "code": "no_effect"}' where id = $1""",
+        first.id,
+    )
+    await duty.run_once()
+    assert len(await desk.all(room, Kind.CANCEL)) == 1
+    desk.wait(DAY_MS + ORPHAN_MS + 1)
+    await duty.run_once()
+    await duty.run_once()
+    assert [one.attempt for one in await desk.all(room, Kind.CANCEL)] == [1, 2]
+    await desk.payments().run_once()
+    [intent] = await desk.at_stripe("payment_intents", room)
+    assert intent["status"] == "canceled"

@@ -21,7 +21,7 @@ def reconciler(desk: Desk) -> Reconciler:
 
 @pytest.fixture(autouse=True)
 async def nothing_read_yet(desk: Desk) -> None:
-    await desk.owner.execute("truncate reconciled, balances_compared, platform_movements")
+    await desk.owner.execute("truncate reconciled, balances_compared, platform_movements, movements_kept")
 
 
 async def cases(desk: Desk) -> list[tuple[str, str | None]]:
@@ -90,6 +90,26 @@ async def test_money_that_somebody_else_moved_opens_a_case_and_nothing_more(
     assert ("transfer_unknown", stray.id) in await cases(desk)
     fee_minor = await desk.balance("stripe_fees", room)
     assert await desk.balance("stripe_clearing", room) + fee_minor == 1200, "nothing is mended silently"
+
+
+async def test_a_movement_that_comes_before_its_operations_answer_is_booked_later(
+    desk: Desk, office: Office, reconciler: Reconciler
+) -> None:
+    await reconciler.run_once()
+    room = await desk.ended(4)
+    await desk.settle(room)
+    await desk.fault("apply_then_drop", times=2)
+    await desk.payments().run_once()
+    desk.wait(HOUR_MS * 3 // 4)
+    await reconciler.run_once()
+    assert await cases(desk) == []
+    for _ in range(6):
+        await office.run(HOUR_MS // 2)
+    await reconciler.run_once()
+    await reconciler.run_once()
+    assert await cases(desk) == []
+    assert await desk.owner.fetchval("select count(*) from stripe_fees where session_id = $1", room.id) == 1
+    assert await desk.owner.fetchval("select count(*) from movements_kept") == 0
 
 
 async def test_an_operation_without_its_object_opens_a_case(

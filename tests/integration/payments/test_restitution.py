@@ -8,14 +8,14 @@ import pytest
 
 from billing import requests
 from billing.payment import Kind, Share, State
-from hub.workers.restitution import Restitutions
+from hub.workers.restitution import RESTITUTIONS, Restitutions
 from rooms import session
 from rooms.ids import ConnectionId, UserId
 from rooms.room import Room
 from store.postgres import operations, restitutions
 from tests.integration.payments.desk import ENVIRONMENT, HUB, MINUTE_MS, Desk
 from tests.integration.payments.office import HOUR_MS, Office
-from tests.integration.payments.test_stand_ins import days_later, declined
+from tests.integration.payments.test_stand_ins import days_later, declined, heard
 from tests.integration.payments.test_stand_ins import states as charge_states
 
 DAY_MS = 24 * HOUR_MS
@@ -208,3 +208,98 @@ async def test_several_workers_give_it_back_once(workers: int, desk: Desk, offic
     assert [one.state for one in await desk.all(room, Kind.REFUND)] == [State.SUCCEEDED]
     assert await kept(desk, room) == 0
     assert await office.broken() == []
+
+
+async def test_a_hold_that_is_declined_after_the_request_was_taken_back_ends_the_restitution(
+    desk: Desk, office: Office
+) -> None:
+    guest = UserId(str(uuid4()))
+    room = await desk.request(guest_id=guest)
+    await desk.fault("429")
+    await desk.payments().run_once()
+    await desk.give_up(desk.rooms[room.id])
+    await desk.settle(desk.rooms[room.id])
+    hold = await desk.one(room, Kind.HOLD)
+    match = {"customer": hold.params.body["customer"]}
+    await desk.control("faults", {"vendor": "stripe", "action": "decline_next", "match": match})
+    await office.run(MINUTE_MS)
+    assert desk.settled == [room.id]
+    restitution_id = await order(desk, office, guest)
+    await duty(desk).run_once()
+    assert await is_done(desk, restitution_id)
+
+
+async def test_a_session_that_never_was_live_is_settled_by_the_sweep(desk: Desk, office: Office) -> None:
+    room = await desk.request()
+    await office.run()
+    await desk.give_up(desk.rooms[room.id])
+    await desk.settle(desk.rooms[room.id])
+    await desk.owner.execute(
+        "update payment_ops set state = 'succeeded', applied_at_ms = 0, stripe_id = 'pi_1',"
+        """ first_sent_at_ms = 0, outcome = '{"status": "canceled"}'"""
+        " where session_id = $1 and kind = 'cancel'",
+        room.id,
+    )
+    await office.run()
+    assert desk.settled == [room.id]
+
+
+async def test_many_that_can_not_end_hold_up_no_other(desk: Desk, office: Office) -> None:
+    minor = UserId(str(uuid4()))
+    room = await office.charged(guest_id=minor)
+    for _ in range(RESTITUTIONS):
+        guest = UserId(str(uuid4()))
+        await desk.request(guest_id=guest)
+        await order(desk, office, guest)
+        desk.wait(1)
+    await order(desk, office, minor)
+    for _ in range(2):
+        await duty(desk).run_once()
+        desk.wait(1_000)
+    assert len(await desk.all(room, Kind.REFUND)) == 1
+
+
+async def test_what_can_not_go_back_ends_with_a_case(desk: Desk, office: Office) -> None:
+    minor = UserId(str(uuid4()))
+    room = await office.charged(guest_id=minor)
+    restitution_id = await order(desk, office, minor)
+    await desk.fault("decline_next", path="/v1/refunds", times=8)
+    for _ in range(6):
+        await duty(desk).run_once()
+        await desk.owner.execute(
+            "update payment_ops set state = 'failed', applied_at_ms = 0,"
+            """ outcome = '{"status": "refused", "code": "expired_card"}'"""
+            " where session_id = $1 and kind = 'refund' and state = 'pending'",
+            room.id,
+        )
+        await desk.owner.execute("update refunds set state = 'failed' where session_id = $1", room.id)
+        desk.wait(8 * DAY_MS)
+    assert len(await desk.all(room, Kind.REFUND)) == 4
+    assert await is_done(desk, restitution_id)
+    assert "restitution_incomplete" in await desk.cases(room)
+
+
+async def test_a_card_is_not_charged_after_the_order_in_place_of_a_hold(desk: Desk, office: Office) -> None:
+    minor = UserId(str(uuid4()))
+    room = await desk.ended(4, guest_id=minor)
+    hold = await desk.one(room, Kind.HOLD)
+    await desk.settle(room)
+    await desk.vendor.v1.payment_intents.cancel_async(str(hold.stripe_id))
+    restitution_id = await order(desk, office, minor)
+    await office.run()
+    assert await desk.all(room, Kind.CHARGE) == []
+    assert await desk.cases(room) == ["capture_failed"]
+    await duty(desk).run_once()
+    assert await is_done(desk, restitution_id)
+
+
+async def test_a_charge_that_was_wanted_before_the_order_is_not_sent(desk: Desk, office: Office) -> None:
+    minor = UserId(str(uuid4()))
+    room = await desk.ended(4, guest_id=minor)
+    await heard(desk, room)
+    await desk.settle(room)
+    await order(desk, office, minor)
+    await office.run()
+    assert (await desk.one(room, Kind.CHARGE)).state is State.FAILED
+    assert await kept(desk, room) == 0
+    assert desk.settled == [room.id]

@@ -83,7 +83,8 @@ async def test_nothing_due_is_not_wanted_again(desk: Desk, office: Office) -> No
 async def test_only_what_failed_for_good(desk: Desk, office: Office) -> None:
     room = await office.transferred()
     capture, transfer = await desk.one(room, Kind.CAPTURE), await desk.one(room, Kind.TRANSFER)
-    assert await why(office, capture.id) == "not_retriable"
+    assert await why(office, (await desk.one(room, Kind.HOLD)).id) == "not_retriable"
+    assert await why(office, capture.id) == "not_failed"
     assert await why(office, transfer.id) == "not_failed"
     assert (await retry(office, 10**15))[0] == 404
     assert (await office.ask("POST", "/v1/admin/operations/x/retry", {"reason": "x"}))[0] == 404

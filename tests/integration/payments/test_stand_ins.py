@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from billing.payment import Kind, State
+from billing.payment import Kind, Outcome, State
+from billing.refunding import NOT_DUE, REPLACED
 from billing.stripe_cards import SavedCard
 from hub.workers import receivables
 from rooms.room import Room
-from store.postgres import cards, people
+from store.postgres import cards, fraud_facts, operations, people
 from store.postgres import receivables as owed_records
 from tests.integration.payments.desk import ENVIRONMENT, Desk, until
 from tests.integration.payments.test_captures import account_of
@@ -255,3 +256,15 @@ async def test_a_lapsed_hold_of_a_session_without_a_price_to_pay_costs_nothing(d
     assert await desk.all(room, Kind.CHARGE) == []
     assert await taken(desk, room) == 0
     assert desk.settled == [room.id]
+
+
+async def test_what_no_bank_was_asked_about_is_no_decline(desk: Desk) -> None:
+    room = await declined(desk, times=1)
+    [_, waiting] = await desk.all(room, Kind.CHARGE)
+    for code in (REPLACED, NOT_DUE):
+        await desk.owner.execute("update payment_ops set state = 'pending' where id = $1", waiting.id)
+        outcome = Outcome("declined", code=code)
+        assert await operations.retract(desk.pool, waiting.id, outcome=outcome, now_ms=desk.now_ms())
+        until_ms = desk.now_ms() + 30 * DAY_MS
+        found = await fraud_facts.declined(desk.pool, 0, until_ms, [room.guests[0].user_id])
+        assert len(found) == 1

@@ -202,3 +202,27 @@ async def test_a_practice_is_its_practitioners_alone(desk: Desk) -> None:
         assert (await who.refusal("GET", "/v1/me/practice"))[0] == "forbidden"
     new = desk.someone("practitioner")
     assert (await new.refusal("PATCH", "/v1/me/practice", {"version": 1}))[0] == "not_found"
+
+
+async def test_a_minute_costs_twenty_dollars_worth_at_most(
+    desk: Desk, host: Someone, owner: asyncpg.Pool
+) -> None:
+    own = await host.get("/v1/me/practice")
+    for currency, most_minor in (("eur", 2_000), ("jpy", 3_000)):
+        wanted = {"version": own["version"], "currency": currency, "rate_minor_per_minute": most_minor + 1}
+        code, names = await host.refusal("PATCH", "/v1/me/practice", wanted)
+        assert (code, names) == ("bad_request", ["rate_minor_per_minute"])
+    own = await host.done(
+        "PATCH",
+        "/v1/me/practice",
+        {"version": own["version"], "currency": "jpy", "rate_minor_per_minute": 3_000},
+    )
+    # The same number is too much in another currency.
+    wanted = {"version": own["version"], "currency": "usd"}
+    assert (await host.refusal("PATCH", "/v1/me/practice", wanted))[0] == "bad_request"
+    who = await desk.adult()
+    dear = {**WANTED, "rate_minor_per_minute": 2_001}
+    assert await who.refusal("POST", "/v1/me/practitioner", dear) == (
+        "bad_request",
+        ["rate_minor_per_minute"],
+    )

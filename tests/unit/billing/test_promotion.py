@@ -73,6 +73,12 @@ def test_the_guests_cap_does_not_take_from_it() -> None:
     assert (settlement.total_minor, settlement.promotion_minor) == (300, 480)
 
 
+def test_the_platform_pays_a_hundred_dollars_worth_a_session_at_most() -> None:
+    for currency, most_minor in (("usd", 10_000), ("jpy", 15_000), ("kwd", 35_000)):
+        dear = per_minute(100_000, currency=currency, free_ms=PROMOTED_MAX_MS, cap_minor=300)
+        assert promotion.promotion_minor(dear, PROMOTED_MAX_MS, PROMOTED_MAX_MS) == most_minor
+
+
 def test_without_free_time_or_an_account_nothing_is_wanted() -> None:
     assert (bill(per_minute(300), 4).promotion_minor, promotions(bill(per_minute(300), 4))) == (0, [])
     unpaid = bill(per_minute(300, free_ms=MINUTE_MS), 4, destination=None)
@@ -143,11 +149,12 @@ def test_ten_thousand_promotions_are_the_exact_ones_rounded_once() -> None:
         promised = promotion.promotion_minor(agreed, billed_ms, free_ms)
         assert promised % step == 0
         # Its own fee, to less than a step: what is over or under is the guest's part's.
-        assert abs(promised - gross * Fraction(10_000 - bps, 10_000)) < step
+        most_minor = promotion.SESSION_MAX_UNITS * money.unit_minor(currency)
+        assert abs(promised - min(gross * Fraction(10_000 - bps, 10_000), Fraction(most_minor))) < step
         # Exact in all: as if one guest had paid for the whole time.
         whole, own = worth(paid_ms + covered_ms), worth(paid_ms)
         fees = [price.fee_minor(agreed, total) for total in (whole, own)]
-        assert own - fees[1] + promised == whole - fees[0]
+        assert promised == min(whole - fees[0] - (own - fees[1]), most_minor)
 
 
 @given(terms(), st.integers(0, HOURS_8_MS), st.integers(0, HOURS_8_MS))

@@ -144,6 +144,31 @@ def test_what_had_no_effect_is_wanted_again_at_once_under_a_new_name() -> None:
     assert recovery.follow_up(replace(failed, attempt=recovery.ATTEMPTS_MAX), now_ms=5) is None
 
 
+def test_what_has_no_effect_again_and_again_outlasts_a_bad_day_at_stripe() -> None:
+    failed = operation(Kind.TRANSFER, state=State.FAILED, outcome=recovery.absent(operation()).outcome)
+    delays = []
+    for attempt in range(1, recovery.ATTEMPTS_MAX):
+        wanted = recovery.follow_up(replace(failed, attempt=attempt), now_ms=0)
+        assert wanted is not None
+        delays.append(wanted.at_ms)
+    assert delays == sorted(delays)
+    assert sum(delays) >= recovery.SAME_KEY_MS
+
+
+@pytest.mark.parametrize("kind", [Kind.CAPTURE, Kind.CANCEL])
+@pytest.mark.parametrize("refused", [None, "lock_timeout"])
+def test_what_ends_a_hold_is_wanted_as_long_as_the_hold_stands(kind: Kind, refused: str | None) -> None:
+    step = recovery.conclude(operation(kind), intent("requires_capture"), refused=refused, now_ms=0)
+    failed = operation(kind, state=step.state, outcome=step.outcome)
+    assert recovery.delay_concern(failed) is None
+    late = replace(failed, attempt=30)
+    wanted = recovery.follow_up(late, now_ms=0)
+    assert wanted is not None
+    assert wanted.attempt == 31
+    assert HOUR_MS <= wanted.at_ms <= recovery.ATTEMPT_DELAY_MAX_MS
+    assert recovery.delay_concern(late) == f"{kind.value}_delayed"
+
+
 def test_a_declined_card_is_not_tried_again_and_is_no_case() -> None:
     declined = operation(state=State.FAILED, outcome=Outcome("declined", code="generic_decline"))
     assert recovery.follow_up(declined, now_ms=5) is None
@@ -190,7 +215,7 @@ def test_what_the_balance_does_not_cover_is_asked_for_as_often_as_it_takes() -> 
 def test_that_one_of_many_attempts_got_lost_ends_nothing() -> None:
     wanted = recovery.follow_up(refused_promotion(recovery.NO_EFFECT, 30), now_ms=SENT_MS)
     assert wanted is not None
-    assert (wanted.attempt, wanted.at_ms) == (31, SENT_MS)
+    assert (wanted.attempt, wanted.at_ms) == (31, SENT_MS + recovery.NO_EFFECT_AFTER_MS[-1])
 
 
 @pytest.mark.parametrize(

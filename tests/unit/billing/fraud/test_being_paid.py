@@ -1,6 +1,7 @@
 """Self-dealing, time that may not have been given, and payouts that go elsewhere: each rule at its edges."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from billing.fraud import Billed, Mark
 from tests.unit.billing.fraud.scene import (
@@ -79,6 +80,25 @@ def test_one_guest_above_the_share() -> None:
 def test_a_beginner_with_one_loyal_guest_is_left_alone() -> None:
     assert found("one_guest", billed=revenue(40, 0, 1)) == []
     assert found("one_guest", billed=revenue(40, 2, 2)) == []
+
+
+def test_free_time_counts_as_earnings() -> None:
+    free: dict[str, Any] = {"charged_minor": 0, "promotion_minor": 9_000}
+    cards = [saved(T0 - HOUR, "x", who) for who in (GUS, PIA)]
+    assert len(found("shared_card", saved=cards, billed=[billed(T0, **free)])) == 1
+    seen = [sighting(T0 - HOUR, who, "device", "x") for who in (GUS, PIA)]
+    visits = [billed(T0 + n * HOUR, **free) for n in range(2)]
+    assert found("shared_device", sightings=seen, billed=visits)
+    whale = [billed(T0 + n * HOUR, "whale" if n < 15 else f"g{n % 3}", **free) for n in range(21)]
+    assert found("one_guest", billed=whale)
+
+
+def test_a_practitioner_who_earns_by_free_time_alone_is_looked_at() -> None:
+    free = [billed(T0 + n * HOUR, f"g{n}", charged_minor=750, promotion_minor=3_000) for n in range(8)]
+    [finding] = found("promotions_share", billed=free)
+    assert (finding.mode, finding.facts["share"], finding.facts["count"]) == ("live", 80, 8)
+    assert found("promotions_share", billed=free[:7]) == []
+    assert found("promotions_share", billed=[*free[:7], billed(T0 + 8 * HOUR)]) == []
 
 
 def test_currencies_are_not_added_up() -> None:
