@@ -14,9 +14,6 @@ from typing import Final
 from msgspec import Struct
 
 GENESIS: Final = hashlib.sha256(b"allinya audit 1").digest()
-READS: Final = frozenset({"moderator_observed", "evidence_read", "transcript_read"})
-"""Actions by which somebody read what was said in a session; the people of that session may know of them."""
-DETAIL_MAX: Final = 4_096
 
 _NOTHING: Final = bytes(32)
 _NUMBERS: Final = struct.Struct(">qq")

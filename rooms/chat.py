@@ -4,7 +4,7 @@ from typing import Literal
 
 from rooms.ids import UserId
 from rooms.room import OPEN, Room
-from rooms.safety.verdict import Category, Finding, Verdict
+from rooms.safety.verdict import SEVERITIES, Category, Finding, Severity, Verdict
 
 Status = Literal["sent", "held", "blocked"]
 """What became of a message."""
@@ -24,17 +24,24 @@ def outcome(verdict: Verdict) -> Status:
     return "held" if verdict.action == "hold" else "sent"
 
 
+def needs_help(category: Category, severity: Severity) -> bool:
+    """Whether somebody may be in danger now. What they tell of earlier days is looked at, and no alarm."""
+    return category is Category.DISTRESS and severity in ("high", "critical")
+
+
 def in_distress(verdict: Verdict) -> bool:
-    """Whether there are signs of distress, whatever else was found."""
-    return any(finding.category is Category.DISTRESS for finding in _found(verdict))
+    """Whether the sender may be in danger, whatever else was found."""
+    return any(needs_help(finding.category, finding.severity) for finding in _found(verdict))
 
 
 def flagged_for(verdict: Verdict) -> Finding | None:
-    """What somebody has to look at: distress before all else, then hints of a minor, then what decided."""
+    """What somebody has to look at: distress before all else, then hints of a minor, then what decided. Of
+    several of a kind the gravest.
+    """
     for category in (Category.DISTRESS, Category.MINOR):
-        for finding in _found(verdict):
-            if finding.category is category:
-                return finding
+        found = [finding for finding in _found(verdict) if finding.category is category]
+        if found:
+            return max(found, key=lambda finding: SEVERITIES.index(finding.severity))
     return verdict.finding
 
 

@@ -51,13 +51,22 @@ class Sanction(Struct, frozen=True):
 
 
 def sanction(
-    action: Action, *, category: str | None, subject: UserId | None, at_fault: UserId | None
+    action: Action,
+    *,
+    category: str | None,
+    subject: UserId | None,
+    at_fault: UserId | None,
+    held: bool = False,
 ) -> Sanction:
     """What an action on a case means. The case is about `subject`; the moderator named `at_fault`.
 
+    `held`: its message waits because of something else that was found in it. That may be kept back, also from
+    somebody in distress.
+
     Raises NotForDistress, NeedsFlag, or IllegalTransition when nobody is named whom it is directed at.
     """
-    if category == DISTRESS and (action in AGAINST or action == "reject" or _blames(action, at_fault)):
+    rejects = action == "reject" and not held
+    if category == DISTRESS and (action in AGAINST or rejects or _blames(action, at_fault)):
         raise NotForDistress
     if action in ABOUT_MESSAGE:
         if category is None:

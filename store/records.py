@@ -24,6 +24,8 @@ class StoredMessage(Struct, frozen=True):
     body: bytes
     removed: bool = False
     """Not shown any more; `body` is there only until the record is made."""
+    body_sha256: bytes = b""
+    """Of a removed message whose body is gone: what the chain covers of it."""
 
     @property
     def lost(self) -> bool:

@@ -32,9 +32,11 @@ async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Se
     said = utterance(key, followed.session_id, me, message_id, body.client_id, verdict, hub.safety.held_ms)
     with hub.safety.said(followed, me.user_id).saying(message_id, text) as saying:
         place = saying.place = await hub.chat.append(said, hub.here.writing())
-    if place.id == message_id:
-        if said.flag:
-            hub.safety.lately.append(Flagged(said.session_id, said.flag, place.at_ms, place.seq))
+    if said.flag:
+        if place.id != message_id:
+            # Taken before, and perhaps nobody here ever knew: the answer to the first try may have been lost.
+            said = utterance(key, said.session_id, me, place.id, body.client_id, verdict, hub.safety.held_ms)
+        hub.safety.remember(Flagged(said.session_id, said.flag, place.at_ms, place.seq))
         _follow_up(hub, followed, me, verdict)
     return wire.Sent(
         place.id, place.seq or None, place.at_ms, place.status, because(place, connection.language)
@@ -42,11 +44,11 @@ async def send(hub: Hub, connection: Connection, body: wire.SendChat) -> wire.Se
 
 
 def _follow_up(hub: Hub, followed: Follow, sender: Participant, verdict: Verdict) -> None:
-    """What a message brings about beside itself. The sender's answer does not wait for it."""
+    """What a message brings about beside itself, once, however often it comes; its answer does not wait."""
     if in_distress(verdict):
         hosts = [person.user_id for person in followed.people.values() if person.role == "practitioner"]
         host = hosts[0] if hosts else None
-        hub.spawn("distress.care", lambda: care(hub, followed.session_id, sender, host))
+        hub.spawn("distress.care", lambda: care(hub, followed.session_id, sender.user_id, host))
 
 
 async def history(hub: Hub, connection: Connection, body: wire.ReadHistory) -> wire.History:

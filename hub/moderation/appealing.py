@@ -1,7 +1,8 @@
 """Appeals: the person concerned says why a decision was wrong, once, and another moderator looks at it again.
 
-Overruling undoes: the strike counts no more, the suspension is lifted, the mute is taken back, and the person
-is told. Where money followed from it, an admin looks at that: nobody repays by pressing one button.
+Overruling undoes: the strike counts no more, the suspension is lifted, the mute is taken back, nobody is
+removed for being a minor, and the person is told. Where money followed from it, an admin looks at that:
+nobody repays by pressing one button.
 """
 
 import uuid_utils
@@ -9,16 +10,15 @@ import uuid_utils
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.moderation import effects, flagging
+from hub.moderation import effects, flagging, minors
 from hub.moderation.deciding import FINISH_MS, note_aad
+from hub.moderation.own_cases import require_foreign
 from hub.safety.notices import Notice, tell
 from hub.wire_moderation import DecideAppeal, MakeAppeal
-from rooms import queue
 from rooms.errors import NotFound
 from rooms.ids import UserId
 from rooms.moderation import APPEALABLE
-from rooms.safety.detectors import card
-from rooms.safety.normalise import Text
+from rooms.safety.free_text import masked
 from store.moderation_records import Action, Appeal
 from store.postgres import acts, appeals, audit, cases, flags, suspensions
 from store.postgres.pool import Db, Transacting
@@ -36,7 +36,7 @@ async def make(hub: Hub, who: Principal, body: MakeAppeal) -> Appeal:
     action = await acts.action(hub.pool, body.action_id)
     if action is None or action.user_id != who.user_id or action.action not in APPEALABLE:
         raise NotFound
-    text = card.masked(body.text, card.spans(Text(body.text)))
+    text = masked(body.text)
     known = await appeals.appeal_of_action(hub.pool, action.id)
     if known is None:
         await _require_open(hub, action)
@@ -100,9 +100,9 @@ async def require_second(db: Db, action: Action, who: Principal) -> None:
     if action.actor_id == who.user_id:
         raise Refused(Code.FORBIDDEN, "You made this decision; another moderator has to look at it again.")
     flag = None if action.flag_id is None else await flags.flag(db, action.flag_id)
-    concerned = await flags.concerned(db, action.session_id) if flag is None else flag.concerned
-    own = [] if action.user_id is None else [action.user_id]
-    queue.require_foreign({*concerned, *own}, who.user_id)
+    concerned = () if flag is None else flag.concerned
+    own = () if action.user_id is None else (action.user_id,)
+    await require_foreign(db, who.user_id, action.session_id, *concerned, *own)
 
 
 async def _decide(
@@ -111,7 +111,7 @@ async def _decide(
     """The decision and all that it takes back, in one transaction; the id of the action that does."""
     now_ms = hub.now_ms()
     key = await hub.keyring.fresh(appeal.id, connection)
-    note = card.masked(body.note, card.spans(Text(body.note)))
+    note = masked(body.note)
     decided = await appeals.decide_appeal(
         connection,
         appeal.id,
@@ -165,7 +165,15 @@ async def _take_back(
     await acts.insert_effect(connection, undoing, next_at_ms=now_ms + FINISH_MS)
     await acts.remove_strike(connection, action.id, now_ms=now_ms)
     await suspensions.lift(connection, action.id, now_ms=now_ms)
-    if action.action in WITH_MONEY and action.before.get("open"):
+    if action.reason == "minor" and action.user_id is not None:
+        await minors.overrule(
+            connection,
+            user_id=action.user_id,
+            overruled_by=who.user_id,
+            session_id=action.session_id,
+            now_ms=now_ms,
+        )
+    if action.action in WITH_MONEY and _moved_money(action):
         detail = {"action": action.action, "reason": action.reason}
         await cases.open_case(
             connection,
@@ -176,6 +184,11 @@ async def _take_back(
             subject=action.id,
         )
     return undoing
+
+
+def _moved_money(action: Action) -> bool:
+    """Whether a session ended by it, or everything that they ever paid was given back."""
+    return bool(action.before.get("open") or action.before.get("elsewhere")) or action.reason == "minor"
 
 
 async def _audit(

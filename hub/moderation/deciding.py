@@ -10,8 +10,7 @@ from hub.moderation.claiming import Place
 from hub.wire_moderation import Act
 from rooms import media, strikes
 from rooms.moderation import Sanction
-from rooms.safety.detectors import card
-from rooms.safety.normalise import Text
+from rooms.safety.free_text import masked
 from store.moderation_records import Action, Flag
 from store.postgres import acts, suspensions
 from store.postgres.pool import Transacting
@@ -29,13 +28,14 @@ async def record(
     place: Place,
     flag: Flag | None,
     decided: Sanction,
+    elsewhere: Place | None,
     *,
     now_ms: int,
 ) -> Action:
     """The action, its effects still to come. Raises Refused(conflict) for a request made twice at once."""
     action_id = str(uuid_utils.uuid7())
     key = await hub.keyring.fresh(action_id, connection)
-    note = card.masked(body.note, card.spans(Text(body.note)))
+    note = masked(body.note)
     until_ms = None if body.duration_s is None else now_ms + body.duration_s * 1000
     action = Action(
         id=action_id,
@@ -48,7 +48,7 @@ async def record(
         note=key.seal(note_aad(action_id), note.encode()),
         duration_s=body.duration_s,
         until_ms=until_ms,
-        before=_state(place, flag),
+        before=_state(place, flag, elsewhere),
         after={"open": place.open and decided.action not in ENDS},
         undoes=None,
         request_id=body.request_id,
@@ -60,12 +60,14 @@ async def record(
     return action
 
 
-def _state(place: Place, flag: Flag | None) -> dict[str, str | bool]:
+def _state(place: Place, flag: Flag | None, elsewhere: Place | None) -> dict[str, str | bool]:
     state: dict[str, str | bool] = {"open": place.open}
     if place.room is not None:
         state["session"] = place.room.state.value
     if flag is not None:
         state["flag"] = flag.status
+    if elsewhere is not None:
+        state["elsewhere"] = elsewhere.session_id
     return state
 
 

@@ -14,10 +14,9 @@ from rooms import moderation, session
 from rooms.departure import Proofs
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId, UserId
-from rooms.moderation import IN_ROOM, Sanction
+from rooms.moderation import AGAINST, IN_ROOM, Sanction
 from rooms.news import Change
 from rooms.room import OVER, Room
-from store.evidence_records import Outcome
 from store.moderation_records import Action, Flag
 from store.postgres import acts, flags, suspensions
 
@@ -35,22 +34,20 @@ async def carry_out(hub: Hub, action_id: str) -> None:
     elif not await acts.undone(hub.pool, action.id):
         await _do(hub, action, flag)
     if flag is not None:
-        if flag.status in ("resolved", "dismissed"):
-            outcome: Outcome = "upheld" if flag.status == "resolved" else "dismissed"
+        if (outcome := reports.OUTCOMES.get(flag.status)) is not None:
             await reports.decided(hub, flag_id=flag.id, outcome=outcome, now_ms=hub.now_ms())
         await flagging.tell_changed(hub, flag.id)
     await acts.finish(hub.pool, action_id)
 
 
 async def _do(hub: Hub, action: Action, flag: Flag | None) -> None:
+    if flag is not None and flag.message_id is not None and _is_against_sender(action, flag):
+        # Whoever acts because of a message does not let it through.
+        await holding.reject(hub, action.session_id, flag.message_id)
     match action.action:
         case "release" | "reject":
             if flag is not None and flag.message_id is not None:
-                decide = holding.release if action.action == "release" else holding.reject
-                decided = await decide(hub, action.session_id, flag.message_id)
-                if action.action == "reject" and not decided:
-                    # It was delivered already, so it is taken out.
-                    await removing.remove(hub, action.session_id, flag.message_id, flag_id=flag.id)
+                await _decide_message(hub, action, flag, flag.message_id)
         case "mute" | "unmute" | "remove" | "end":
             await _change_room(hub, action)
             await _tell_of_room(hub, action)
@@ -61,6 +58,25 @@ async def _do(hub: Hub, action: Action, flag: Flag | None) -> None:
             await _tell(hub, action, "warned")
         case _:
             pass
+
+
+def _is_against_sender(action: Action, flag: Flag) -> bool:
+    return action.action in AGAINST | {"end"} and action.user_id == flag.user_id
+
+
+async def _decide_message(hub: Hub, action: Action, flag: Flag, message_id: str) -> None:
+    """Deliver what was held, or not; what was delivered already is taken out."""
+    session_id = action.session_id
+    decide = holding.release if action.action == "release" else holding.reject
+    if await decide(hub, session_id, message_id):
+        return
+    delivered = await removing.was_delivered(hub, session_id, message_id)
+    if action.action == "reject" and delivered:
+        await removing.remove(hub, session_id, message_id, sender=flag.user_id, flag_id=flag.id)
+    elif (action.action == "release") == delivered and flag.verdict == "hold":
+        # Decided before, perhaps by somebody who died before they could tell the sender.
+        code = "message_released" if delivered else "message_rejected"
+        await tell(hub, flag.user_id, Notice(code, session_id, message_id))
 
 
 async def _change_room(hub: Hub, action: Action) -> None:
@@ -89,14 +105,15 @@ async def _tell_of_room(hub: Hub, action: Action) -> None:
         await _tell_others(hub, action)
 
 
-async def _tell_others(hub: Hub, action: Action) -> None:
-    """Those who were there too: it is over, and not because of them."""
-    recorded = await flags.concerned(hub.pool, action.session_id)
-    loaded = await hub.live.rooms.load(action.session_id)
+async def _tell_others(hub: Hub, action: Action, session_id: SessionId | None = None) -> None:
+    """Those who were there too, in the action's session or another: it is over, and not because of them."""
+    session_id = session_id or action.session_id
+    recorded = await flags.concerned(hub.pool, session_id)
+    loaded = await hub.live.rooms.load(session_id)
     live = [] if loaded is None else [person.user_id for person in loaded.room.people]
     for user_id in dict.fromkeys((*recorded, *live)):
         if user_id != action.user_id:
-            await tell(hub, user_id, Notice("ended_by_moderator", action.session_id))
+            await tell(hub, user_id, Notice("ended_by_moderator", session_id))
 
 
 async def _suspend(hub: Hub, action: Action) -> None:
@@ -118,7 +135,7 @@ async def _suspend(hub: Hub, action: Action) -> None:
 
 async def _leave_session(hub: Hub, user_id: UserId, action: Action) -> None:
     """The session that they are in now, if it is another one, ends by their conduct as well."""
-    held_by = await hub.people.held_by(user_id)
+    held_by = action.before.get("elsewhere") or await hub.people.held_by(user_id)
     if held_by is None or held_by == action.session_id:
         return
     decided = Sanction("suspend", user_id, action.reason)
@@ -132,6 +149,7 @@ async def _leave_session(hub: Hub, user_id: UserId, action: Action) -> None:
         await hub.live.change_with_proofs(SessionId(held_by), decide)
     except NotFound:
         return
+    await _tell_others(hub, action, SessionId(held_by))
 
 
 async def _take_back(hub: Hub, action: Action) -> None:

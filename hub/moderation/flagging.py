@@ -1,12 +1,13 @@
 """Cases for moderators: raised, told to whoever watches the queue, and put into the words of the contract."""
 
 from collections.abc import Callable, Collection
-from typing import Protocol
+from typing import Final, Protocol
 
 import asyncpg
 import msgspec
 import structlog
 from msgspec import UNSET
+from msgspec.structs import replace
 from redis.exceptions import RedisError
 
 from hub import wire_moderation
@@ -15,6 +16,7 @@ from hub.safety import evidence
 from rooms import queue, strikes
 from rooms.ids import SessionId, UserId
 from rooms.safety.raised import Raised
+from rooms.safety.verdict import Category
 from store.moderation_records import Flag, NewFlag
 from store.postgres import acts, flags
 from store.postgres.pool import Db, Transacting
@@ -22,6 +24,9 @@ from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_
 from store.redis.moderation import Moderation, Told
 
 log = structlog.get_logger()
+
+KEPT: Final = frozenset({Category.MINOR, Category.DISTRESS})
+"""What is kept although it was delivered: an appeal is judged by it even when its writer's key is gone."""
 
 
 class Parts(Protocol):
@@ -49,7 +54,7 @@ class Parts(Protocol):
 
 
 async def raise_flag(parts: Parts, raised: Raised, *, reporter_id: UserId | None = None) -> str:
-    """Put a case into the queue, with the message itself where it was not delivered; its id.
+    """Put a case into the queue, with the message itself where it was not delivered or is `KEPT`; its id.
 
     A message has one case, and so have all reports of one person in one session while it is open: what comes
     later makes it press more. Repeatable. Raises what Postgres raises; then nothing of it is on record.
@@ -64,13 +69,24 @@ async def raise_flag(parts: Parts, raised: Raised, *, reporter_id: UserId | None
 
 
 async def _find(parts: Parts, db: Transacting, raised: Raised) -> str:
-    """A rule found something in a message."""
+    """A rule found something in a message. If that was reported before the finding got here, the report's
+    case is about the finding from now on; where that is decided already, the finding is a case of its own.
+    """
     now_ms = parts.now_ms()
     flag = _new(raised, raised.flag_id, message_id=raised.message_id or None, reports=0)
     if not await flags.insert_flag(db, flag, now_ms=now_ms):
         known = await flags.flag_of_message(db, raised.message_id) if raised.message_id else None
-        return known or raised.flag_id
-    if raised.action != "flag":
+        reported = None if known is None else await flags.lock_flag(db, known)
+        if reported is None or reported.category != Category.REPORT:
+            return known or raised.flag_id
+        if reported.status in ("open", "claimed"):
+            severity = queue.graver(reported.severity, flag.severity)
+            flag = replace(flag, id=reported.id, severity=severity)
+            await flags.take_over(db, flag, now_ms=now_ms)
+        else:
+            flag = replace(flag, message_id=None, seq=None)
+            await flags.insert_flag(db, flag, now_ms=now_ms)
+    if raised.action != "flag" or raised.category in KEPT:
         text = await _opened(parts.keyring, raised)
         if text is not None:
             await evidence.keep(

@@ -8,7 +8,7 @@ from hub import views
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
-from hub.moderation import effects, flagging, minors
+from hub.moderation import effects, flagging, minors, repeats
 from hub.moderation.claiming import Place, claimed, place_of, put_on_record, read_again, require_foreign
 from hub.moderation.deciding import ENDS, hold_against, kick_all, record
 from hub.safety import removing
@@ -19,7 +19,7 @@ from rooms.ids import SessionId, UserId
 from rooms.moderation import ABOUT_MESSAGE, CLOSES, IN_ROOM, TIMED, Sanction
 from rooms.queue import FlagStatus
 from store.moderation_records import Action, Flag
-from store.postgres import acts, flags
+from store.postgres import flags
 from store.postgres.pool import Transacting
 
 
@@ -29,23 +29,26 @@ async def act(hub: Hub, who: Principal, body: Act) -> Acted:
     Raises Refused or RoomError: `not_found`, `forbidden` for one's own case, `conflict`, `not_live`,
     `bad_request`.
     """
-    _check(body)
+    _check(body, who)
     place = await place_of(hub, SessionId(body.session_id))
     if not place.people and place.room is None:
         raise NotFound
     undecided = await _is_undecided(hub, body)
+    elsewhere = await _elsewhere(hub, body)
     async with hub.pool.acquire() as connection, connection.transaction():
         flag = await _flag(connection, place, body, who, now_ms=hub.now_ms())
-        action = await _before(connection, flag, body, who)
+        action = await repeats.before(connection, flag, body, who, now_ms=hub.now_ms())
         if action is None:
             if body.action in ABOUT_MESSAGE and flag is not None and not undecided:
                 raise IllegalTransition("This message is not held: it was decided already, or never was.")
-            action = await _decide(hub, connection, who, body, place, flag)
+            action = await _decide(hub, connection, who, body, place, flag, elsewhere)
     await effects.carry_out(hub, action.id)
     return await _acted(hub, action)
 
 
-def _check(body: Act) -> None:
+def _check(body: Act, who: Principal) -> None:
+    if who.role == "admin" and body.action != "end":
+        raise Refused(Code.FORBIDDEN, "An admin may end a session; the rest is a moderator's to decide.")
     if not body.note.strip():
         raise Refused(Code.BAD_REQUEST, "Say why.", fields={"note": "is blank"})
     if body.duration_s is not None and body.action not in TIMED:
@@ -66,6 +69,19 @@ async def _is_undecided(hub: Hub, body: Act) -> bool:
     return body.action == "reject" and await removing.is_shown(hub, flag.session_id, flag.message_id)
 
 
+async def _elsewhere(hub: Hub, body: Act) -> Place | None:
+    """The other session, still open, in which whoever is to be suspended is now: it ends with this one."""
+    if body.action != "suspend":
+        return None
+    flag = None if body.flag_id is None else await flags.flag(hub.pool, body.flag_id)
+    user_id = UserId(body.user_id) if body.user_id is not None else None if flag is None else flag.user_id
+    held_by = None if user_id is None else await hub.people.held_by(user_id)
+    if held_by is None or held_by == body.session_id:
+        return None
+    place = await place_of(hub, SessionId(held_by))
+    return place if place.open else None
+
+
 async def _flag(
     connection: Transacting, place: Place, body: Act, who: Principal, *, now_ms: int
 ) -> Flag | None:
@@ -83,35 +99,14 @@ async def _flag(
     return flag
 
 
-async def _before(connection: Transacting, flag: Flag | None, body: Act, who: Principal) -> Action | None:
-    """What this very request did before, by its name, or because the case was closed by just this."""
-    if body.request_id is not None:
-        known = await acts.requested_action(connection, who.user_id, body.request_id)
-        if known is not None and not _same(known, body):
-            raise Refused(Code.CONFLICT, "This request_id was used for something else.")
-        return known
-    if flag is None or flag.status in ("open", "claimed"):
-        return None
-    last = await acts.last_action(connection, flag.id)
-    if last is not None and last.actor_id == who.user_id and _same(last, body):
-        return last
-    if body.action in ABOUT_MESSAGE or body.action == "dismiss":
-        raise queue.Closed
-    return None
-
-
-def _same(known: Action, body: Act) -> bool:
-    return (
-        known.action == body.action
-        and known.session_id == body.session_id
-        and (body.user_id is None or known.user_id == body.user_id)
-        and known.flag_id == body.flag_id
-        and known.duration_s == body.duration_s
-    )
-
-
 async def _decide(
-    hub: Hub, connection: Transacting, who: Principal, body: Act, place: Place, flag: Flag | None
+    hub: Hub,
+    connection: Transacting,
+    who: Principal,
+    body: Act,
+    place: Place,
+    flag: Flag | None,
+    elsewhere: Place | None,
 ) -> Action:
     """Put the decision on record with everything that follows from it in Postgres. The audit comes last."""
     now_ms = hub.now_ms()
@@ -120,9 +115,14 @@ async def _decide(
         category=None if flag is None else flag.category,
         subject=None if flag is None else flag.user_id,
         at_fault=None if body.user_id is None else UserId(body.user_id),
+        held=flag is not None and flag.verdict == "hold",
     )
+    if flag is None:
+        await _require_no_distress(connection, place, decided)
     _require_fitting(place, decided, body, now_ms=now_ms)
-    action = await record(hub, connection, who, body, place, flag, decided, now_ms=now_ms)
+    if elsewhere is not None and decided.user_id not in elsewhere.people:
+        elsewhere = None
+    action = await record(hub, connection, who, body, place, flag, decided, elsewhere, now_ms=now_ms)
     if flag is not None and body.action in CLOSES:
         status, resolution = _outcome(decided, flag)
         await flags.resolve(
@@ -139,6 +139,12 @@ async def _decide(
     await hold_against(connection, action, decided, now_ms=now_ms)
     if decided.action in ENDS:
         await kick_all(hub, connection, place, now_ms=now_ms)
+    if elsewhere is not None:
+        await kick_all(hub, connection, elsewhere, now_ms=now_ms)
+        await put_on_record(
+            hub, connection, who, f"acted_{body.action}", decided.user_id, elsewhere.session_id,
+            action_id=action.id, flag_id=action.flag_id,
+        )  # fmt: skip
     await put_on_record(
         hub, connection, who, f"acted_{body.action}", decided.user_id, place.session_id,
         action_id=action.id, flag_id=action.flag_id,
@@ -149,9 +155,22 @@ async def _decide(
             user_id=decided.user_id,
             ordered_by=who.user_id,
             session_id=place.session_id,
+            appeal_ms=hub.standards.appeal_ms,
             now_ms=now_ms,
         )
     return action
+
+
+async def _require_no_distress(connection: Transacting, place: Place, decided: Sanction) -> None:
+    """Nobody is punished, past their case, who may be in danger here: that is looked at first.
+
+    Raises NotForDistress.
+    """
+    user_id = decided.user_id
+    if user_id is None or decided.reason != "conduct":
+        return
+    if await flags.in_distress(connection, place.session_id, user_id):
+        raise moderation.NotForDistress
 
 
 def _require_fitting(place: Place, decided: Sanction, body: Act, *, now_ms: int) -> None:

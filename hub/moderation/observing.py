@@ -17,11 +17,12 @@ from hub.edge.fanout import deliver, frame
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.moderation.observed import TIME_OVER, Observer
+from hub.moderation.own_cases import require_foreign
 from hub.safety import evidence
 from hub.wire_evidence import Observed, ObservedMessage
 from hub.wire_safety import HeldMessage
 from rooms.errors import NotFound, NotLive
-from rooms.ids import SessionId, UserId
+from rooms.ids import SessionId
 from rooms.room import OPEN, Participant, Room
 from store.evidence_records import WithheldRecord
 from store.postgres import audit
@@ -40,15 +41,16 @@ WITHHELD_MAX: Final = 100
 async def observe(hub: Hub, connection: Connection, session_id: SessionId, reason: str) -> Observed:
     """Begin, or begin anew with a new time and another entry in the audit.
 
-    Raises NotFound, NotLive, Refused(forbidden) for a case of one's own, Refused(conflict) beyond `AT_ONCE`.
+    Raises NotFound, NotLive, OwnCase, Refused(conflict) beyond `AT_ONCE`.
     """
     room = (await hub.live.rooms.require(session_id)).room
-    await _require_foreign(hub, connection.user_id, room)
+    present = [person.user_id for person in room.people]
+    await require_foreign(hub.pool, connection.user_id, room.id, *present)
     if room.state not in OPEN:
         raise NotLive
     if _observed_by(hub, connection, but=session_id) >= AT_ONCE:
         raise Refused(Code.CONFLICT, f"You observe {AT_ONCE} rooms already; leave one first.")
-    await _put_on_record(hub, connection, session_id, reason)
+    await _put_on_record(hub, connection, session_id, "moderator_observed", reason=reason)
     followed = await hub.follows.follow(session_id)
     if followed is None:
         raise NotFound
@@ -68,6 +70,7 @@ def stop(hub: Hub, connection: Connection, session_id: SessionId) -> bool:
         # A room that others here are only about to follow is left alone.
         return False
     hub.follows.let_go_of(followed)
+    _note_end(hub, connection, session_id, "left")
     return True
 
 
@@ -87,12 +90,6 @@ async def tell_withheld(hub: Hub, followed: Follow) -> None:
         deliver(_frame(room, message), followed.observers.connections())
 
 
-async def _require_foreign(hub: Hub, user_id: UserId, room: Room) -> None:
-    own = room.participant(user_id) is not None
-    if own or await evidence_rows.is_involved(hub.pool, room.id, user_id):
-        raise Refused(Code.FORBIDDEN, "This is a case of your own; somebody else has to look at it.")
-
-
 def _observed_by(hub: Hub, connection: Connection, *, but: SessionId) -> int:
     return sum(
         connection.id in followed.observers
@@ -101,16 +98,28 @@ def _observed_by(hub: Hub, connection: Connection, *, but: SessionId) -> int:
     )
 
 
-async def _put_on_record(hub: Hub, connection: Connection, session_id: SessionId, reason: str) -> None:
+def _note_end(
+    hub: Hub, connection: Connection, session_id: SessionId, why: Literal["left", "time_over"]
+) -> None:
+    """Beside everything else: nobody waits for it, and a session's own end is on record anyway."""
+    hub.spawn(
+        "observing.ended",
+        lambda: _put_on_record(hub, connection, session_id, "observation_ended", why=why),
+    )
+
+
+async def _put_on_record(
+    hub: Hub, connection: Connection, session_id: SessionId, action: str, **detail: str
+) -> None:
     async with hub.pool.acquire() as db, db.transaction():
         await audit.append(
             db,
             actor_id=connection.user_id,
             actor_role=connection.principal.role,
-            action="moderator_observed",
+            action=action,
             subject_id=None,
             session_id=session_id,
-            detail={"reason": reason},
+            detail=detail,
             now_ms=hub.now_ms(),
         )
 
@@ -123,6 +132,7 @@ def _begin(hub: Hub, connection: Connection, followed: Follow) -> int:
     def over() -> None:
         if followed.observers.end(connection.id, TIME_OVER):
             hub.follows.let_go_of(followed)
+            _note_end(hub, connection, followed.session_id, TIME_OVER)
 
     timer = asyncio.get_running_loop().call_later(hub.observe_ms / 1000, over)
     followed.observers.begin(Observer(followed.session_id, connection, timer))

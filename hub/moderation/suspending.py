@@ -22,6 +22,9 @@ log = structlog.get_logger()
 REASON = "Your account is suspended."
 PAGE = 500
 
+SocketsOf = Callable[[UserId], Collection[Connection]]
+"""A person's sockets on this hub."""
+
 
 class Doorkeeping(Protocol):
     """What it takes to know who is suspended."""
@@ -82,8 +85,11 @@ async def refresh(parts: Doorkeeping, user_id: UserId) -> Suspension | None:
     return found
 
 
-async def remember_all(parts: Doorkeeping) -> int:
-    """Put into the memory everyone who is suspended on record: it may have been lost. Gives how many."""
+async def remember_all(parts: Doorkeeping, *, sockets_of: SocketsOf = lambda _: ()) -> int:
+    """Put into the memory everyone who is suspended on record: it may have been lost. Gives how many.
+
+    Whoever of them still has sockets here is let go: the word to do so may have been lost as well.
+    """
     after: str | None = None
     remembered = 0
     while True:
@@ -92,6 +98,8 @@ async def remember_all(parts: Doorkeeping) -> int:
             longest = await suspensions.current(parts.pool, one.user_id, now_ms=parts.now_ms())
             if longest is not None:
                 await parts.moderation.remember(one.user_id, until_ms=longest.until_ms)
+                for connection in list(sockets_of(one.user_id)):
+                    connection.drop("suspended")
         remembered += len(page)
         if len(page) < PAGE:
             return remembered

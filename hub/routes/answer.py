@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 from aiohttp import web
+from msgspec.structs import replace
 
 from hub import access
 from hub.access import Row
@@ -19,6 +20,7 @@ from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.moderation.suspending import require_unsuspended
 from rooms.ids import Role
+from rooms.safety.free_text import masked
 
 Answered = msgspec.Struct | web.StreamResponse
 Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
@@ -26,10 +28,14 @@ Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
 READING = ("GET", "HEAD")
 OWN = "/v1/me"
 """What stays open to a suspended person: their rights, and what they say against it."""
+READABLE = ("/v1/sessions/", "/v1/policy")
+"""What they may still read: their own sessions, and the rules."""
 PAGE_MAX = 100
 BODY_MAX = 64 * 1024
 PAGE_DEFAULT = 20
 REASON_MAX = 500
+FREE_TEXT = ("reason", "note")
+"""Fields of bodies in which people say why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +83,7 @@ async def _principal(hub: Hub, route: Route, who: frozenset[Role], request: web.
     principal = await hub.identity.bearer(request)
     if principal.role not in who:
         raise Refused(Code.FORBIDDEN, "This is not for your role.")
-    if route.method not in READING and not route.path.startswith(OWN):
+    if not (route.path.startswith(OWN) or (route.path.startswith(READABLE) and route.method in READING)):
         await require_unsuspended(hub, principal.user_id)
     return principal
 
@@ -104,18 +110,23 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 
 async def body(request: web.Request, kind: type[T]) -> T:
-    """The request's body as a struct. Raises Refused(bad_request, too_large)."""
+    """The request's body as a struct, without the numbers of cards where people say why.
+
+    Raises Refused(bad_request, too_large).
+    """
     if (request.content_length or 0) > BODY_MAX:
         raise Refused(Code.TOO_LARGE, "The body is larger than 64 KiB.")
     raw = await request.content.read(BODY_MAX + 1)
     if len(raw) > BODY_MAX or not request.content.at_eof():
         raise Refused(Code.TOO_LARGE, "The body is larger than 64 KiB.")
     try:
-        return msgspec.json.decode(strict(raw.decode()), type=kind)
+        asked = msgspec.json.decode(strict(raw.decode()), type=kind)
     except (BadJsonError, UnicodeDecodeError):
         raise Refused(Code.BAD_REQUEST, "The body is not JSON that we take.") from None
     except msgspec.ValidationError as error:
         raise malformed(error) from None
+    written = {name: getattr(asked, name, None) for name in FREE_TEXT}
+    return replace(asked, **{name: masked(text) for name, text in written.items() if isinstance(text, str)})
 
 
 def path_id(request: web.Request, name: str) -> str:
@@ -164,7 +175,7 @@ def why(who: Principal, given: dict[str, str]) -> str | None:
     reason = given.get("reason", "").strip()
     if len(reason) > REASON_MAX or "\0" in reason or (who.role == "admin" and not reason):
         raise bad_request("reason", f"say why you look at it, in 1 to {REASON_MAX} characters")
-    return reason or None
+    return masked(reason) or None
 
 
 def bad_request(field: str, reason: str) -> Refused:

@@ -7,7 +7,7 @@ from hub.errors import Refused
 from hub.hub import Hub
 from hub.moderation import appealing
 from hub.routes.answer import Route, bad_request, body, cursor, limit, path_id, query
-from hub.routes.moderation import done, not_own
+from hub.routes.moderation import done, not_own, on_record
 from hub.wire_moderation import (
     Appeal,
     AppealCase,
@@ -73,8 +73,10 @@ async def listed(hub: Hub, who: Principal, request: web.Request) -> AppealCases:
     if status is not None and status not in STATUSES:
         raise bad_request("status", f"expected one of {', '.join(STATUSES)}")
     found = await appeals.appeals(hub.pool, who.user_id, status=status, before=cursor(given), limit=size)
-    told = [await _case(hub, who, one) for one in found]
-    return AppealCases([one for one in told if one is not None], found[-1].id if len(found) == size else None)
+    told = [one for one in [await _case(hub, who, one) for one in found] if one is not None]
+    if told:
+        await on_record(hub, who, "appeals_listed", None, None, reason=None, count=len(told))
+    return AppealCases(told, found[-1].id if len(found) == size else None)
 
 
 async def decide(hub: Hub, who: Principal, request: web.Request) -> AppealCase:

@@ -8,8 +8,8 @@ import msgspec
 from aiohttp import web
 
 from hub.edge.auth import UUID, Principal
-from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.moderation.own_cases import require_foreign
 from hub.routes.answer import PAGE_MAX, Route, bad_request, body, not_found, path_id, query, why
 from hub.safety.evidence import open_evidence
 from hub.wire_evidence import EvidenceList, EvidenceView, LegalHold, OpenedEvidence
@@ -22,13 +22,16 @@ from store.postgres.pool import Db
 async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceList:
     """`GET /v1/moderation/evidence?flag_id=`: what is kept for a case; an admin gives a `reason`."""
     given = query(request, ("flag_id", "reason"))
-    why(who, given)
+    reason = why(who, given)
     flag_id = given.get("flag_id", "")
     if UUID.fullmatch(flag_id) is None:
         raise bad_request("flag_id", "expected the id of a case")
     found = await rows.of_flag(hub.pool, flag_id, limit=PAGE_MAX)
     for record in found:
         await _require_foreign(hub, who, record)
+    if reason is not None and found:
+        async with hub.pool.acquire() as db, db.transaction():
+            await _note(db, hub, who, "evidence_listed", found[0], {"flag_id": flag_id, "reason": reason})
     return EvidenceList([_view(record) for record in found], None)
 
 
@@ -76,7 +79,7 @@ async def _asked(hub: Hub, who: Principal, request: web.Request) -> tuple[Eviden
 
 
 async def _record(hub: Hub, who: Principal, evidence_id: str) -> EvidenceRecord:
-    """The evidence, unopened. Raises Refused(not_found, forbidden)."""
+    """The evidence, unopened. Raises Refused(not_found), OwnCase."""
     record = await rows.one_evidence(hub.pool, evidence_id)
     if record is None:
         raise not_found()
@@ -85,9 +88,8 @@ async def _record(hub: Hub, who: Principal, evidence_id: str) -> EvidenceRecord:
 
 
 async def _require_foreign(hub: Hub, who: Principal, record: EvidenceRecord) -> None:
-    own = record.subject_id == who.user_id
-    if own or await rows.is_involved(hub.pool, record.session_id, who.user_id):
-        raise Refused(Code.FORBIDDEN, "This is a case of your own; somebody else has to look at it.")
+    subject = () if record.subject_id is None else (record.subject_id,)
+    await require_foreign(hub.pool, who.user_id, record.session_id, *subject)
 
 
 async def _note(

@@ -64,7 +64,7 @@ async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:
             limit=size,
         )
     if reason is not None:
-        await _on_record(hub, who, "flags_listed", None, None, reason=reason)
+        await on_record(hub, who, "flags_listed", None, None, reason=reason)
     items = await flagging.flag_views(hub, found)
     return FlagList(items, items[-1].id if len(items) == size else None)
 
@@ -74,7 +74,7 @@ async def detail(hub: Hub, who: Principal, request: web.Request) -> FlagDetail:
     reason = why(who, query(request, ("reason",)))
     flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
     queue.require_foreign(flag.concerned, who.user_id)
-    await _on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason)
+    await on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason)
     return FlagDetail(
         flag=await flagging.flag_view(hub, flag),
         actions=[await done(hub, one) for one in await acts.actions_of_flag(hub.pool, flag.id)],
@@ -93,20 +93,23 @@ async def messages(hub: Hub, who: Principal, request: web.Request) -> FlagMessag
     where = await snapshots.place(hub, flag.user_id, flag.session_id)
     said = await snapshots.around(hub, where, flag.message_id) or await snapshots.around(hub, where, None)
     opened = await snapshots.opened(hub.keyring, where, said)
-    await _on_record(
+    await on_record(
         hub, who, "transcript_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason
     )
     return FlagMessages(opened, None)
 
 
 async def person(hub: Hub, who: Principal, request: web.Request) -> PersonHistory:
-    """`GET /v1/moderation/people/{id}`: what was decided about somebody; an admin gives a `reason`."""
+    """`GET /v1/moderation/people/{id}`: what was decided about somebody; an admin gives a `reason`.
+
+    Not what was decided about sessions that whoever asks took part in.
+    """
     reason = why(who, query(request, ("reason",)))
     user_id = UserId(path_id(request, "id"))
     found = not_own(await people.person(hub.pool, user_id))
     queue.require_foreign([user_id], who.user_id)
-    await _on_record(hub, who, "person_read", user_id, None, reason=reason)
-    about = await acts.actions_about(hub.pool, user_id, before=None, limit=SHOWN)
+    await on_record(hub, who, "person_read", user_id, None, reason=reason)
+    about = await acts.actions_about(hub.pool, who.user_id, user_id, before=None, limit=SHOWN)
     return PersonHistory(
         id=found.id,
         name=found.name,
@@ -115,7 +118,7 @@ async def person(hub: Hub, who: Principal, request: web.Request) -> PersonHistor
         suspended=await suspensions.is_suspended(hub.pool, user_id, hub.now_ms()),
         suspensions=[
             Suspended(one.action_id, one.reason, one.from_ms, one.until_ms, one.lifted_at_ms)
-            for one in await suspensions.suspensions_of(hub.pool, user_id)
+            for one in await suspensions.suspensions_of(hub.pool, who.user_id, user_id)
         ],
         actions=[await done(hub, one) for one in about],
     )
@@ -151,13 +154,13 @@ async def done(hub: Hub, action: Action) -> Decision:
 
 
 def not_own(found: T | None) -> T:
-    """What is not there, and what is not for this moderator, look alike. Raises Refused(not_found)."""
+    """What was looked up. Raises Refused(not_found) when it is not there, or was hidden from who asks."""
     if found is None:
         raise not_found()
     return found
 
 
-async def _on_record(
+async def on_record(
     hub: Hub,
     who: Principal,
     action: str,

@@ -101,6 +101,8 @@ async def show_deal(hub: Hub, who: Principal, request: web.Request) -> Deal:
     practice = await people.practice(hub.pool, UserId(path_id(request, "id")))
     if practice is None or practice.verified_at_ms is None:
         raise not_found()
+    if practice.practitioner_id in await hub.blocks.of(who.user_id):
+        raise not_found()
     card = await people.card(hub.pool, who.user_id)
     free_ms = await deal.free_ms(hub, practice, who.user_id, card)
     terms = deal.terms(hub, practice, None if cap is None else int(cap), free_ms=free_ms)

@@ -107,7 +107,7 @@ def _raised(
         user_id=sender.user_id,
         participant_no=sender.no,
         category=finding.category,
-        severity="critical" if finding.category is Category.DISTRESS else finding.severity,
+        severity=finding.severity,
         rule=finding.rule,
         rule_version=finding.version,
         action=FLAGGED_AS[status],

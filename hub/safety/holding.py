@@ -4,6 +4,7 @@ Whoever comes first decides, in one step of the store; whoever comes later finds
 """
 
 import structlog
+from redis.exceptions import ConnectionError, TimeoutError  # noqa: A004
 
 from hub import wire_safety
 from hub.chatting import fragment, opened
@@ -18,8 +19,8 @@ log = structlog.get_logger()
 
 
 async def release(hub: Hub, session_id: SessionId, message_id: str) -> bool:
-    """Deliver a held message, as the room's next. False when it is decided, or the room is closed: then it is
-    rejected. Raises InDoubt while the store may lack messages that were delivered.
+    """Deliver a held message, as the room's next. False when it is decided; or when the room is closed or its
+    sender muted: then it is rejected. Raises InDoubt while the store may lack messages that were delivered.
     """
     held = await hub.held.get(session_id, message_id)
     if held is None:
@@ -32,7 +33,7 @@ async def release(hub: Hub, session_id: SessionId, message_id: str) -> bool:
         return False
     notice = _to_observers(session_id, message_id, "released")
     place = await hub.held.release(session_id, message_id, told, notice=notice)
-    if place == "closed":
+    if place in ("closed", "muted"):
         await reject(hub, session_id, message_id)
         return False
     if place == "gone":
@@ -69,13 +70,23 @@ class HeldTimeouts:
         """Gives how many were decided."""
         hub, decided = self._hub, 0
         for session_id, message_id in await hub.held.due(await hub.live.rooms.now_ms()):
-            held = await hub.held.get(session_id, message_id)
-            if held is not None and held.on_timeout == "release":
-                decided += await release(hub, session_id, message_id)
-            else:
-                # Also where the room has expired: its deadline is cleared away.
-                decided += await reject(hub, session_id, message_id)
+            try:
+                decided += await self._decide(session_id, message_id)
+            except (OSError, ConnectionError, TimeoutError):
+                # The store is away: it fails for all.
+                raise
+            except Exception as error:  # noqa: BLE001 - one that fails must not hold up all others
+                failed = type(error).__name__
+                # Without the traceback: nothing of what was said belongs into a log.
+                log.error("chat.held_undecided", message=message_id, error=failed)  # noqa: TRY400
         return decided
+
+    async def _decide(self, session_id: SessionId, message_id: str) -> bool:
+        held = await self._hub.held.get(session_id, message_id)
+        if held is not None and held.on_timeout == "release":
+            return await release(self._hub, session_id, message_id)
+        # Also where the room has expired: its deadline is cleared away.
+        return await reject(self._hub, session_id, message_id)
 
 
 async def _fragment(hub: Hub, held: HeldMessage) -> bytes | None:

@@ -126,6 +126,15 @@ class Safety:
             log.info("safety.shadow", rule=finding.rule, version=finding.version, action=finding.action)
         return verdict
 
+    def remember(self, flagged: Flagged) -> None:
+        """A flag was raised from here; the same message's counts once."""
+        known = any(
+            (one.session_id, one.at_ms, one.seq) == (flagged.session_id, flagged.at_ms, flagged.seq)
+            for one in self.lately
+        )
+        if not known:
+            self.lately.append(flagged)
+
     async def raise_again(self, queue: RaisedQueue, *, now_ms: int) -> int:
         """The store was away: raise anew what it may have forgotten. Gives how many flags that were."""
         lately = [flagged for flagged in self.lately if flagged.at_ms >= now_ms - LOST_AT_MOST_MS]

@@ -6,6 +6,7 @@ The flag comes last and is repeatable: a report without one gets it from a worke
 ever told by whom.
 """
 
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -23,10 +24,11 @@ from hub.safety.snapshots import Party, Place, Snapshot
 from hub.wire_evidence import Report
 from rooms.errors import NotFound
 from rooms.ids import SessionId, UserId
+from rooms.safety.free_text import masked
 from rooms.safety.raised import Raised
 from rooms.safety.verdict import Category
-from store.evidence_records import Outcome, ReportRecord
-from store.postgres import audit
+from store.evidence_records import DecidedReport, Outcome, ReportRecord
+from store.postgres import audit, flags
 from store.postgres import evidence as evidence_rows
 from store.postgres import reports as rows
 from store.postgres.pool import Db
@@ -35,6 +37,8 @@ from store.records import StoredMessage
 REPORTABLE_MS: Final = 30 * 86_400_000
 """So long after a session's end it can be reported: memories grow vague after about a month, and what follows
 from a report may cost somebody their living."""
+OUTCOMES: Final[Mapping[str, Outcome]] = {"resolved": "upheld", "dismissed": "dismissed"}
+"""What comes of the reports of a case that is closed, by its status."""
 RULE: Final = "report"
 RULE_VERSION: Final = "1"
 
@@ -56,8 +60,8 @@ async def report(hub: Hub, who: Principal, body: Report) -> str:
         reporter_id=who.user_id,
         user_id=about.user_id,
         message_id=body.message_id,
-        reason=body.reason,
-        note=body.note,
+        reason=masked(body.reason),
+        note=None if body.note is None else masked(body.note),
         reported_at_ms=hub.now_ms(),
         messages=[],
     )
@@ -67,7 +71,8 @@ async def report(hub: Hub, who: Principal, body: Report) -> str:
         seen = await snapshots.opened(hub.keyring, where, said)
         known = await _file(hub, who, replace(snapshot, messages=seen))
     if known.flag_id is None:
-        await raise_flag(hub, known, (about.no, None if message is None else message.seq))
+        place = (about.no, None if message is None else message.seq)
+        await _tell_decided(hub, await raise_flag(hub, known, place))
     return known.id
 
 
@@ -158,15 +163,24 @@ class _KnownError(Exception):
     """It was reported before."""
 
 
-async def raise_flag(parts: Parts, report: ReportRecord, place: tuple[int, int | None] = (0, None)) -> None:
+async def raise_flag(
+    parts: Parts, report: ReportRecord, place: tuple[int, int | None] = (0, None)
+) -> list[DecidedReport]:
     """Put a report into the moderators' queue: a flag, or one more voice in an older one. Repeatable.
 
-    `place` is the number of the person in the session, and the `seq` of the message.
+    `place` is the number of the person in the session, and the `seq` of the message. Gives the reports that
+    this found decided: nobody has told who filed them.
     """
     flag_id = await flagging.raise_flag(parts, _raised(report, *place), reporter_id=report.reporter_id)
     async with parts.pool.acquire() as connection, connection.transaction():
         if await rows.set_flag(connection, report.id, flag_id):
             await evidence_rows.move_to_flag(connection, report.evidence_id, flag_id)
+        # Locked: whoever decides about it in this moment is either done, or will find the report.
+        flag = await flags.lock_flag(connection, flag_id)
+        outcome = None if flag is None else OUTCOMES.get(flag.status)
+        if outcome is None:
+            return []
+        return await rows.decide(connection, flag_id, outcome=outcome, now_ms=parts.now_ms())
 
 
 def _raised(report: ReportRecord, participant_no: int, seq: int | None) -> Raised:
@@ -195,7 +209,11 @@ async def decided(hub: Teller, *, flag_id: str, outcome: Outcome, now_ms: int) -
 
     Called after the decision is committed. Who is not connected reads the outcome in their access report.
     """
-    told = await rows.decide(hub.pool, flag_id, outcome=outcome, now_ms=now_ms)
-    for report in told:
+    found = await rows.decide(hub.pool, flag_id, outcome=outcome, now_ms=now_ms)
+    await _tell_decided(hub, found)
+    return len(found)
+
+
+async def _tell_decided(hub: Teller, found: Iterable[DecidedReport]) -> None:
+    for report in found:
         await tell(hub, report.reporter_id, Notice("report_decided", session_id=report.session_id))
-    return len(told)

@@ -134,4 +134,5 @@ def _delivered(room: Room, message: StoredMessage) -> Delivered:
         message.client_id,
         message.body,
         sender.user_id,
+        message.body_sha256,
     )

@@ -1,5 +1,5 @@
 """Finishes what a moderator began on a hub that died, gives back claims that nobody renews, and keeps the
-live store's memory of suspensions true.
+live store's memory of suspensions true, and suspended people away.
 
 Every hub does. What two of them do at once is done once: each step is repeatable.
 """
@@ -32,7 +32,7 @@ class Acts:
         hub = self._hub
         now_ms = hub.now_ms()
         if now_ms - self._remembered_ms >= REMEMBER_MS:
-            await suspending.remember_all(hub)
+            await suspending.remember_all(hub, sockets_of=hub.sockets_of)
             self._remembered_ms = now_ms
         done = 0
         due = await acts.take_due(hub.pool, now_ms=now_ms, lease_until_ms=now_ms + LEASE_MS, limit=TAKEN)

@@ -9,23 +9,31 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 
+import asyncpg
 import structlog
+from redis.asyncio import Redis
 
 from config.settings import Settings
 from hub import wall_clock
 from hub.lifespan import Stores
 from hub.moderation.flagging import Flagging, raise_flag
 from hub.moderation.standards import standards
+from hub.safety.distress import care
+from hub.safety.notices import Teller
 from hub.workers.settle import PASSING
-from rooms.ids import SessionId
+from rooms.chat import needs_help
+from rooms.ids import HubId, SessionId, UserId
 from rooms.safety.raised import Raised
 from store.postgres.cases import open_case
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.moderation import Moderation
+from store.redis.notices import Notices
 from store.redis.raised import Entry, RaisedQueue
+from store.redis.rooms import Rooms
 
 log = structlog.get_logger()
 
@@ -39,6 +47,16 @@ Raise = Callable[[Raised], Awaitable[object]]
 """Puts one flag into the queue. The second time is harmless."""
 GaveUp = Callable[[Raised], Awaitable[object]]
 """Tells a person about a flag that does not go into the queue."""
+
+
+class NotYet(Exception):
+    """The flag is in the queue, and something beside it is not certain to be done."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    notices: Notices
+    pool: asyncpg.Pool
 
 
 def duty(settings: Settings, stores: Stores, *, consumer: str) -> "Flags":
@@ -57,8 +75,33 @@ def duty(settings: Settings, stores: Stores, *, consumer: str) -> "Flags":
             subject=raised.message_id,
         )
 
-    queue = RaisedQueue(stores.redis, consumer=consumer)
-    return Flags(queue, partial(raise_flag, parts), gave_up=gave_up)
+    return duty_of(parts, stores.redis, consumer=consumer, gave_up=gave_up)
+
+
+def duty_of(parts: Flagging, redis: Redis, *, consumer: str, gave_up: GaveUp) -> "Flags":
+    """The duty that also tells whoever is in danger where help is, in case nobody could."""
+    rooms = Rooms(redis, hub=lambda: HubId(consumer), tell=lambda _room, _news, _now_ms: [])
+    teller = _Teller(Notices(redis), parts.pool)
+
+    async def raise_(raised: Raised) -> None:
+        known = await _help(teller, rooms, raised)
+        await raise_flag(parts, raised)
+        if not known:
+            raise NotYet
+
+    return Flags(RaisedQueue(redis, consumer=consumer), raise_, gave_up=gave_up)
+
+
+async def _help(teller: Teller, rooms: Rooms, raised: Raised) -> bool:
+    """Whether whoever may be in danger knows where help is, should the hub that took their message have died
+    before it could say so.
+    """
+    if not needs_help(raised.category, raised.severity):
+        return True
+    session_id = SessionId(raised.session_id)
+    loaded = await rooms.load(session_id)
+    practitioner = None if loaded is None else loaded.room.practitioner.user_id
+    return await care(teller, session_id, UserId(raised.user_id), practitioner)
 
 
 class Flags:
@@ -132,6 +175,9 @@ class Flags:
             await self._raise(entry.raised)
         except PASSING:
             raise
+        except NotYet:
+            # Whoever is at it may die of it: it stays taken, and is taken over a little later.
+            return False
         except Exception as error:  # noqa: BLE001 - one bad flag must not hold up all others
             await self._report(entry, error)
             return False

@@ -102,7 +102,9 @@ class Purges:
             await self._finish(purge)
 
     async def _settled(self, purge: Purge) -> None:
-        """What they did is paid for, and what they get back is on its way no longer."""
+        """Nobody has to look at it again, what they did is paid for, and what they get back has arrived."""
+        if await purges.contested(self._pool, purge.user_id):
+            raise Waits
         if await purges.unsettled(self._pool, purge.user_id):
             raise Waits
         if await purges.restitution_open(self._pool, purge.user_id):

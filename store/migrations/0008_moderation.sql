@@ -50,9 +50,10 @@ create table flag_reporters (
 create index flag_reporters_person on flag_reporters (reporter_id);
 
 -- What moderators and reviewers did: never changed, never removed; taken back by another row. `note` is sealed
--- under a key of its own, the action's id.
+-- under a key of its own, the action's id. `n` orders them, whatever the clocks of two hubs say.
 create table moderation_actions (
     id uuid primary key,
+    n bigint not null unique generated always as identity,
     flag_id uuid references flags (id),
     session_id uuid not null,
     actor_id uuid not null,
@@ -149,18 +150,20 @@ begin
 end $$;
 
 grant select, insert on flags, flag_reporters, moderation_actions, strikes, suspensions, appeals to hub_worker;
-grant update (version, severity, status, claimed_by, claimed_until_ms, first_claimed_at_ms, reports, due_by_ms,
-    resolution, resolved_by, resolved_at_ms, updated_at_ms) on flags to hub_worker;
+grant update (version, seq, category, severity, rule, rule_version, verdict, span_start, span_end, status, claimed_by,
+    claimed_until_ms, first_claimed_at_ms, reports, due_by_ms, resolution, resolved_by, resolved_at_ms, updated_at_ms)
+    on flags to hub_worker;
 grant select, insert, update, delete on moderation_effects to hub_worker;
 grant update (removed_at_ms) on strikes to hub_worker;
 grant update (lifted_at_ms) on suspensions to hub_worker;
 grant update (status, decided_by, decided_at_ms, note) on appeals to hub_worker;
 
--- What concerns a person is theirs to read: decisions about them, and their appeals. Not who decided, and not
--- what moderators note for each other.
+-- What concerns a person is theirs to read: decisions against them, and their appeals. Not who decided, not what
+-- moderators note for each other, and not what was found to be nothing: that would tell them of a report.
 grant select (id, session_id, user_id, action, reason, duration_s, until_ms, undoes, created_at_ms)
     on moderation_actions to authenticated;
 grant select (id, action_id, user_id, text, status, decided_at_ms, created_at_ms) on appeals to authenticated;
 create policy about_oneself on moderation_actions for select to authenticated
-    using (user_id = (select auth.uid()));
+    using (user_id = (select auth.uid())
+           and action in ('warn', 'mute', 'remove', 'end', 'suspend', 'overrule'));
 create policy own on appeals for select to authenticated using (user_id = (select auth.uid()));

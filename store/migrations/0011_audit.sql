@@ -108,7 +108,8 @@ create table role_changes (
 create index role_changes_due on role_changes (next_at_ms) where state = 'pending';
 create unique index role_changes_open on role_changes (user_id) where state = 'pending';
 
--- People who are to be removed for good. `step` is the last one that is done; it only moves forward.
+-- People who are to be removed for good. `step` is the last one that is done; it only moves forward. Cancelled is
+-- what was ordered by mistake.
 create table purges (
     user_id uuid primary key,
     reason text not null check (reason ~ '^[a-z_]{1,40}$'),
@@ -118,9 +119,11 @@ create table purges (
     attempts integer not null default 0 check (attempts >= 0),
     next_at_ms bigint not null,
     ordered_at_ms bigint not null,
-    done_at_ms bigint
+    done_at_ms bigint,
+    cancelled_at_ms bigint,
+    check (done_at_ms is null or cancelled_at_ms is null)
 );
-create index purges_due on purges (next_at_ms) where done_at_ms is null;
+create index purges_due on purges (next_at_ms) where done_at_ms is null and cancelled_at_ms is null;
 
 -- Who was removed: what is left to know after a backup is restored, so that they are removed again.
 create table tombstones (
@@ -156,7 +159,8 @@ grant select, insert on audit_entries, audit_heads, audit_texts, media_kicks, ro
 grant update (text, erased_at_ms) on audit_texts to hub_worker;
 grant update (until_ms, state, rule_id, attempts, next_at_ms, done_at_ms) on media_kicks to hub_worker;
 grant update (state, attempts, next_at_ms, done_at_ms) on role_changes to hub_worker;
-grant update (step, attempts, next_at_ms, done_at_ms) on purges to hub_worker;
+grant update (reason, ordered_by, session_id, step, attempts, next_at_ms, ordered_at_ms, done_at_ms, cancelled_at_ms)
+    on purges to hub_worker;
 grant delete on cards, customers to hub_worker;
 
 -- Who read the sessions of whoever asks. As definer, because nobody but staff sees the table. Their role is shown,

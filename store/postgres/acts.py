@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from rooms.ids import UserId
+from rooms.ids import SessionId, UserId
 from rooms.strikes import Strike
 from store.moderation_records import Action, OwnAction
 from store.postgres.pool import Db
@@ -55,6 +55,14 @@ async def requested_action(db: Db, actor_id: UserId, request_id: str) -> Action 
     return one(await db.fetchrow(SQL["requested_action"], actor_id, request_id), Action)
 
 
+async def last_action_against(
+    db: Db, actor_id: UserId, session_id: SessionId, user_id: UserId, *, since_ms: int
+) -> Action | None:
+    """What somebody last did to a person in a session, about no case, if it stands and is that recent."""
+    row = await db.fetchrow(SQL["last_action_against"], actor_id, session_id, user_id, since_ms)
+    return one(row, Action)
+
+
 async def last_action(db: Db, flag_id: str) -> Action | None:
     """What was last done about a case."""
     return one(await db.fetchrow(SQL["last_action"], flag_id), Action)
@@ -65,9 +73,11 @@ async def actions_of_flag(db: Db, flag_id: str) -> list[Action]:
     return many(await db.fetch(SQL["actions_of_flag"], flag_id, ACTIONS_MAX), Action)
 
 
-async def actions_about(db: Db, user_id: UserId, *, before: str | None, limit: int) -> list[Action]:
-    """Everything that was decided about a person, the newest first."""
-    return many(await db.fetch(SQL["actions_about"], user_id, before, limit), Action)
+async def actions_about(
+    db: Db, who: UserId, user_id: UserId, *, before: str | None, limit: int
+) -> list[Action]:
+    """What was decided about a person, the newest first, as this moderator may see it."""
+    return many(await db.fetch(SQL["actions_about"], who, user_id, before, limit), Action)
 
 
 async def actions_by(db: Db, actor_id: UserId, *, before: str | None, limit: int) -> list[Action]:

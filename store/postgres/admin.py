@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from rooms.ids import SessionId, UserId
+from rooms.safety.free_text import masked
 from store.money_records import AdminAction, Case
 from store.postgres import audit
 from store.postgres.pool import Db
@@ -28,7 +29,9 @@ async def note_action(
     now_ms: int,
 ) -> None:
     """Put on record who did what and why, last in the transaction of what was done, and chain it."""
-    row = await db.fetchrow(SQL["note_action"], admin_id, action, subject, session_id, reason, detail, now_ms)
+    row = await db.fetchrow(
+        SQL["note_action"], admin_id, action, subject, session_id, masked(reason), detail, now_ms
+    )
     noted = one(row, AdminAction)
     if noted is not None:
         await audit.append(

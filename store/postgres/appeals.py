@@ -16,11 +16,6 @@ async def insert_appeal(
     return await db.fetchval(SQL["insert_appeal"], appeal_id, action_id, user_id, text, now_ms) is not None
 
 
-async def appeal(db: Db, appeal_id: str) -> Appeal | None:
-    """One appeal."""
-    return one(await db.fetchrow(SQL["appeal"], appeal_id), Appeal)
-
-
 async def appeal_of_action(db: Db, action_id: str) -> Appeal | None:
     """What was said against an action."""
     return one(await db.fetchrow(SQL["appeal_of_action"], action_id), Appeal)

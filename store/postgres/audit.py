@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from rooms import audit
 from rooms.audit import Entry, Head
+from rooms.safety.free_text import masked
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
@@ -59,12 +60,14 @@ async def append(
     """Add an entry, inside the caller's transaction; its number.
 
     `subject_id` is whom or what it was done to. Of `detail`, codes, ids and numbers stay for ever; `reason`,
-    `note` and whatever looks like text are kept beside it and go when their subject is erased.
+    `note` and whatever looks like text are kept beside it, without the numbers of
+    cards, and go when their subject is erased.
 
     The chain has one end: until the caller's transaction is over, nobody else appends. So this comes last in
     it, after every row that it may have to wait for, and nothing slow comes after it.
     """
-    codes, texts = audit.parted(detail)
+    codes, written = audit.parted(detail)
+    texts = {name: masked(text) for name, text in written.items()}
     salts = {name: os.urandom(SALT_BYTES) for name in texts}
     digests = {name: {"sha256": audit.text_digest(salts[name], text)} for name, text in texts.items()}
     canonical = msgspec.json.encode({**codes, **digests}, order="deterministic")

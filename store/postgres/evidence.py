@@ -1,4 +1,4 @@
-"""Evidence as rows; `hub.safety.judging.evidence` seals and opens it."""
+"""Evidence as rows; `hub/safety/evidence.py` seals and opens it."""
 
 from rooms.ids import SessionId, UserId
 from store.evidence_records import EvidenceKind, EvidenceRecord, WithheldRecord

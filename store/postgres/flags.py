@@ -63,6 +63,11 @@ async def reported_flag(db: Db, session_id: SessionId, user_id: UserId) -> str |
     return found
 
 
+async def in_distress(db: Db, session_id: SessionId, user_id: UserId) -> bool:
+    """Whether a case of this person's distress in this session is open."""
+    return bool(await db.fetchval(SQL["in_distress"], session_id, user_id))
+
+
 async def add_reporter(db: Db, flag_id: str, reporter_id: UserId, *, now_ms: int) -> bool:
     """Note who reported it; False when that is known."""
     return await db.fetchval(SQL["add_reporter"], flag_id, reporter_id, now_ms) is not None
@@ -78,6 +83,24 @@ async def aggravate(
 ) -> None:
     """More is known against the same person: the case is graver, or presses more."""
     await db.execute(SQL["aggravate"], flag_id, severity, reports, due_by_ms, now_ms)
+
+
+async def take_over(db: Db, flag: NewFlag, *, now_ms: int) -> None:
+    """What was only reported is now about what a rule found; who reported it stays known."""
+    await db.execute(
+        SQL["take_over"],
+        flag.id,
+        flag.seq,
+        flag.category,
+        flag.severity,
+        flag.rule,
+        flag.rule_version,
+        flag.verdict,
+        flag.span_start,
+        flag.span_end,
+        flag.due_by_ms,
+        now_ms,
+    )
 
 
 async def save_claim(db: Db, flag_id: str, claim: Claim, *, now_ms: int) -> None:

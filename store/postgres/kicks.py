@@ -29,7 +29,7 @@ class Kick(Struct, frozen=True):
 async def order(
     db: Db, *, session_id: str, user_id: str, channel: str, uid: int, until_ms: int, now_ms: int
 ) -> None:
-    """Want somebody out until a time. Repeated, it changes nothing, or makes it longer."""
+    """Want somebody out until a time. Repeated, it changes nothing, or makes it longer, done or not."""
     await db.execute(SQL["order"], session_id, user_id, channel, uid, until_ms, now_ms)
 
 

@@ -23,11 +23,30 @@ class Purge(Struct, frozen=True):
 
 
 async def order(
-    db: Db, *, user_id: str, reason: str, ordered_by: str, session_id: str | None, now_ms: int
+    db: Db,
+    *,
+    user_id: str,
+    reason: str,
+    ordered_by: str,
+    session_id: str | None,
+    from_ms: int,
+    now_ms: int,
 ) -> bool:
-    """Want somebody removed; False when that was ordered before."""
-    made = await db.fetchval(SQL["order"], user_id, reason, ordered_by, session_id, now_ms)
+    """Want somebody removed, not before `from_ms`; False when that was ordered before, and not cancelled."""
+    made = await db.fetchval(SQL["order"], user_id, reason, ordered_by, session_id, from_ms, now_ms)
     return made is not None
+
+
+async def cancel(db: Db, user_id: str, *, reason: str, now_ms: int) -> bool:
+    """They stay. False when nothing was ordered for this reason or is left to stop, or a suspension for it
+    still stands.
+    """
+    return await db.fetchval(SQL["cancel"], user_id, reason, now_ms) is not None
+
+
+async def contested(db: Db, user_id: UserId) -> bool:
+    """Whether they stay for now: it was cancelled, or nobody has decided yet what they say against it."""
+    return bool(await db.fetchval(SQL["contested"], user_id))
 
 
 async def due(db: Db, *, now_ms: int, limit: int, lease_ms: int) -> list[Purge]:

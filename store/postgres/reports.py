@@ -60,11 +60,6 @@ async def decide(db: Db, flag_id: str, *, outcome: Outcome, now_ms: int) -> list
     return many(await db.fetch(SQL["decide"], flag_id, outcome, now_ms), DecidedReport)
 
 
-async def reporters(db: Db, flag_id: str) -> list[UserId]:
-    """Who reported what became this flag."""
-    return [UserId(row["reporter_id"]) for row in await db.fetch(SQL["reporters"], flag_id)]
-
-
 async def recorded_part(db: Db, session_id: SessionId) -> list[RecordedPart]:
     """Everyone who took part, if whoever the connection acts as did too."""
     return many(await db.fetch(SQL["recorded_part"], session_id), RecordedPart)

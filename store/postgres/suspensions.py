@@ -46,6 +46,6 @@ async def all_current(db: Db, *, now_ms: int, after: str | None, limit: int) -> 
     return many(await db.fetch(SQL["all_current"], now_ms, after, limit), Suspension)
 
 
-async def suspensions_of(db: Db, user_id: UserId) -> list[Suspension]:
-    """A person's suspensions, the newest first."""
-    return many(await db.fetch(SQL["suspensions_of"], user_id, SHOWN_MAX), Suspension)
+async def suspensions_of(db: Db, who: UserId, user_id: UserId) -> list[Suspension]:
+    """A person's suspensions, the newest first, as this moderator may see them."""
+    return many(await db.fetch(SQL["suspensions_of"], who, user_id, SHOWN_MAX), Suspension)

@@ -6,7 +6,7 @@ from rooms import chain
 from rooms.chain import Link
 from rooms.ids import SessionId
 from store.postgres.pool import Db
-from store.postgres.rows import many
+from store.postgres.rows import many, one
 from store.postgres.statements import statements
 from store.records import StoredMessage, TranscriptRow, lost_message
 
@@ -39,7 +39,7 @@ def links(messages: Iterable[StoredMessage]) -> list[Link]:
             message.id,
             message.at_ms,
             message.participant_no,
-            chain.body_digest(message.body),
+            message.body_sha256 or chain.body_digest(message.body),
         )
         for message in messages
     ]
@@ -79,6 +79,16 @@ async def kept(db: Db, session_id: SessionId) -> list[StoredMessage]:
         messages += found
         if len(found) < PAGE:
             return messages
+
+
+async def of_id(db: Db, session_id: SessionId, message_id: str) -> StoredMessage | None:
+    """One message on record; None when it is not there."""
+    return one(await db.fetchrow(SQL["of_id"], session_id, message_id), StoredMessage)
+
+
+async def remove(db: Db, session_id: SessionId, seq: int) -> bool:
+    """Forget what a message said; what the chain covers of it stays. False when that was done before."""
+    return await db.fetchval(SQL["remove"], session_id, seq) is not None
 
 
 async def page(db: Db, session_id: SessionId, *, after_seq: int, limit: int) -> list[TranscriptRow]:

@@ -79,6 +79,8 @@ class Delivered(NamedTuple):
     client_id: str
     sealed: bytes
     sender: UserId
+    removed_sha256: bytes = b""
+    """Of one that is removed, and whose body is gone: the digest that stands for it."""
 
 
 class Chat:
@@ -199,7 +201,7 @@ class Chat:
         room = session_id
         restored = await _restore.run(
             self._redis,
-            [keys.room(room), keys.chat(room), keys.seen(room)],
+            [keys.room(room), keys.chat(room), keys.seen(room), keys.removed(room)],
             [rev, packed([list(message) for message in tail]), head_seq],
         )
         return int(restored)
@@ -238,6 +240,7 @@ def _stored(entry: bytes, fields: dict[bytes, bytes], removed: Collection[bytes]
         client_id="" if lost else fields[b"c"].decode(),
         body=b"" if lost else fields[b"b"],
         removed=seq in removed,
+        body_sha256=fields.get(b"h", b""),
     )
 
 
@@ -252,4 +255,5 @@ def _delivered(entry: bytes, fields: dict[bytes, bytes]) -> Delivered:
         stored.client_id,
         stored.body,
         UserId(fields.get(b"u", b"").decode()),
+        stored.body_sha256,
     )

@@ -65,8 +65,10 @@ class Held:
 
     async def release(
         self, session_id: SessionId, message_id: str, fragment: bytes, *, notice: bytes
-    ) -> Placed | Literal["gone", "closed"]:
-        """Deliver it. Its place; `gone` when somebody has decided already; `closed` when the room is."""
+    ) -> Placed | Literal["gone", "closed", "muted"]:
+        """Deliver it. Its place; `gone` when somebody has decided already; `closed` when the room is; `muted`
+        when its sender may not write now.
+        """
         answer = await _release.run(
             self._redis,
             [
@@ -79,7 +81,8 @@ class Held:
         )
         if answer[0] == b"ok":
             return Placed(int(answer[1]), int(answer[2]))
-        return "closed" if answer[0] == b"closed" else "gone"
+        refused: Literal["gone", "closed", "muted"] = answer[0].decode()
+        return refused
 
     async def reject(self, session_id: SessionId, message_id: str, *, notice: bytes) -> bool:
         """It is not delivered. False when somebody has decided already."""

@@ -9,6 +9,7 @@ from store.redis.command import command
 
 NOTICE = "notice"
 """The kind of message on a person's channel that carries a notice."""
+UNDER_WAY, KNOWN = b"0", b"1"
 
 
 class Notices:
@@ -23,6 +24,18 @@ class Notices:
         await command(self._redis, "SPUBLISH", keys.person(user_id), message)
 
     async def is_first(self, session_id: SessionId, user_id: UserId, *, within_s: int) -> bool:
-        """Whether help is offered to this person, in this session, for the first time in so many seconds."""
+        """Whether nobody has offered help to this person in this session, or begun to; now the caller has."""
         key = keys.calmed(session_id, user_id)
-        return await command(self._redis, "SET", key, "1", "NX", "EX", within_s) is not None
+        return await command(self._redis, "SET", key, UNDER_WAY, "NX", "EX", within_s) is not None
+
+    async def keep_first(self, session_id: SessionId, user_id: UserId, *, for_s: int) -> None:
+        """They know by now: for so many seconds nobody is the first any more."""
+        await command(self._redis, "SET", keys.calmed(session_id, user_id), KNOWN, "EX", for_s)
+
+    async def know(self, session_id: SessionId, user_id: UserId) -> bool:
+        """Whether they were told lately, and not only begun to be."""
+        return bool(await command(self._redis, "GET", keys.calmed(session_id, user_id)) == KNOWN)
+
+    async def forget_first(self, session_id: SessionId, user_id: UserId) -> None:
+        """They could not be told: whoever comes next is the first again."""
+        await command(self._redis, "DEL", keys.calmed(session_id, user_id))

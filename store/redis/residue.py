@@ -13,7 +13,7 @@ async def forget_rooms(redis: Redis, session_ids: Sequence[SessionId]) -> None:
     pipe = redis.pipeline(transaction=False)
     for session_id in session_ids:
         # One command a key: of different sessions they lie in different slots.
-        for key in (keys.room, keys.log, keys.chat, keys.seen, keys.held):
+        for key in (keys.room, keys.log, keys.chat, keys.seen, keys.held, keys.removed):
             pipe.unlink(key(session_id))
     await pipe.execute()
 

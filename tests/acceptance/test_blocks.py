@@ -55,6 +55,9 @@ async def test_a_blocked_guest_finds_the_practitioner_absent(scene: Scene) -> No
         # What was seen as online goes, and looks like anybody who goes.
         await line.hear("directory:changed", lambda b: b == {"id": host.id, "status": "offline"}, since=mark)
         assert not await listed(line, host)
+        with pytest.raises(Refused) as refused:
+            await line.get(f"/v1/practitioners/{host.id}/deal")
+        assert refused.value.code == "not_found"
     assert await listed(other, host)
     # What happens to the practitioner is told to others, and not to the guest.
     marks = [line.mark for line in (*lines, other)]

@@ -5,6 +5,7 @@ import pytest
 from hub.words import WORDS
 from sandbox.visitor import Visitor
 from tests.acceptance.scene import Scene, said, seqs, until
+from tests.acceptance.test_moderation import act, moderator, notice
 from tests.acceptance.test_safety import PARTS, REST, flag_of, send
 from tests.stack import Stack
 
@@ -87,3 +88,16 @@ async def test_the_end_of_a_session_rejects_what_is_held(scene: Scene) -> None:
 async def texts(who: Visitor, session_id: str) -> list[str]:
     transcript = await who.get(f"/v1/sessions/{session_id}/transcript")
     return [message["text"] for message in transcript["messages"]]
+
+
+async def test_the_sender_is_told_again_when_whoever_decided_may_have_died(scene: Scene) -> None:
+    guest, _, session_id = await scene.couple()
+    mod = await moderator(scene)
+    held = await guest.ask("chat:send", session_id=session_id, client_id="1", text=HELD)
+    told = await mod.hear("moderation:flag", lambda body: body["flag"]["message_id"] == held["id"])
+    done = await act(mod, session_id, "reject", flag_id=told["flag"]["id"])
+    await notice(guest, "message_rejected")
+    since = guest.mark
+    # As if its effects had been left unfinished after the store was changed.
+    await scene.sql("insert into moderation_effects values ($1, 0)", done["action_id"])
+    assert (await notice(guest, "message_rejected", since))["message_id"] == held["id"]

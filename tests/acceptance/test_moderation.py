@@ -114,8 +114,22 @@ async def test_only_moderators_do_any_of_this(scene: Scene) -> None:
         assert await who.refusal("moderation:watch") == "forbidden"
         assert await who.refusal("moderation:claim", flag_id=session_id, version=1) == "forbidden"
         assert (
+            await who.refusal("moderation:act", session_id=session_id, action="warn", note="x") == "forbidden"
+        )
+    for who in (guest, host):
+        assert (
             await who.refusal("moderation:act", session_id=session_id, action="end", note="x") == "forbidden"
         )
+
+
+async def test_an_admin_ends_a_session_with_a_reason(scene: Scene) -> None:
+    guest, host, session_id = await scene.couple()
+    admin = await scene.enter(await scene.person("admin"))
+    assert await admin.refusal("moderation:act", session_id=session_id, action="end") == "bad_request"
+    done = await admin.ask("moderation:act", session_id=session_id, action="end", note="They asked us to.")
+    assert done["session"]["end_reason"] == "ended_by_moderator"
+    for who in (guest, host):
+        await notice(who, "ended_by_moderator")
 
 
 # Acting.

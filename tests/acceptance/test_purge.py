@@ -27,7 +27,12 @@ async def confirm(scene: Scene, guest: Visitor, session_id: str) -> None:
     connection = await asyncpg.connect(scene.stack.database.owner_dsn)
     async with connection.transaction():
         await minors.confirm(
-            connection, user_id=guest.id, ordered_by=str(uuid4()), session_id=session_id, now_ms=1
+            connection,
+            user_id=guest.id,
+            ordered_by=str(uuid4()),
+            session_id=session_id,
+            appeal_ms=0,
+            now_ms=1,
         )
     await connection.close()
 

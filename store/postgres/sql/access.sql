@@ -17,8 +17,10 @@ limit $1
 select blocked_id as user_id, created_at_ms from blocks order by created_at_ms desc, blocked_id limit $1
 
 -- name: own_actions (as authenticated)
--- What was decided about them; `undoes` is the decision that was taken back.
+-- What was decided against them; `undoes` is the decision that was taken back. Not what was found to be nothing:
+-- that would tell them of a report.
 select id, session_id, action, reason, duration_s, until_ms, undoes, created_at_ms from moderation_actions
+where action in ('warn', 'mute', 'remove', 'end', 'suspend', 'overrule')
 order by id desc
 limit $1
 

@@ -23,17 +23,31 @@ select * from moderation_actions where id = $1
 -- $1 actor_id, $2 request_id
 select * from moderation_actions where actor_id = $1 and request_id = $2
 
+-- name: last_action_against
+-- $1 actor_id, $2 session_id, $3 user_id, $4 since_ms: what they last did there to this person, about no case.
+select * from moderation_actions
+where actor_id = $1 and session_id = $2 and user_id = $3 and flag_id is null and created_at_ms >= $4
+    and not exists (select from moderation_actions later where later.undoes = moderation_actions.id)
+order by n desc
+limit 1
+
 -- name: last_action
 -- $1 flag_id: what was last done about a case.
-select * from moderation_actions where flag_id = $1 order by id desc limit 1
+select * from moderation_actions where flag_id = $1 order by n desc limit 1
 
 -- name: actions_of_flag
 -- $1 flag_id, $2 limit
 select * from moderation_actions where flag_id = $1 order by id limit $2
 
 -- name: actions_about
--- $1 user_id, $2 before this id or null, $3 limit. The newest first.
-select * from moderation_actions where user_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3
+-- $1 who asks, $2 user_id, $3 before this id or null, $4 limit. The newest first. Not of sessions of their own.
+select * from moderation_actions
+where user_id = $2 and ($3::uuid is null or id < $3)
+    and not exists (
+        select from participants where participants.session_id = moderation_actions.session_id and user_id = $1
+    )
+order by id desc
+limit $4
 
 -- name: actions_by
 -- $1 actor_id, $2 before this id or null, $3 limit. The newest first.
@@ -92,6 +106,7 @@ update strikes set removed_at_ms = $2 where action_id = $1 and removed_at_ms is 
 -- later about whether this person may speak there.
 select exists (
     select from moderation_actions
-    where session_id = $1 and user_id = $2 and id > $3 and id is distinct from $4
+    where session_id = $1 and user_id = $2 and id is distinct from $4
+        and n > (select n from moderation_actions this where this.id = $3)
         and (action in ('mute', 'unmute') or undoes = $3)
 )

@@ -6,10 +6,6 @@ insert into appeals (id, action_id, user_id, text, created_at_ms) values ($1, $2
 on conflict do nothing
 returning id
 
--- name: appeal
--- $1 id
-select * from appeals where id = $1
-
 -- name: appeal_of_action
 -- $1 action_id
 select * from appeals where action_id = $1

@@ -39,6 +39,13 @@ where session_id = $1 and user_id = $2 and source = 'report' and status in ('ope
 order by id
 limit 1
 
+-- name: in_distress
+-- $1 session_id, $2 user_id
+select exists (
+    select from flags
+    where session_id = $1 and user_id = $2 and category = 'distress' and status in ('open', 'claimed')
+)
+
 -- name: add_reporter
 -- $1 flag_id, $2 reporter_id, $3 now_ms. No row: they are known.
 insert into flag_reporters (flag_id, reporter_id, at_ms) values ($1, $2, $3)
@@ -61,6 +68,14 @@ limit 100
 -- $1 id, $2 severity, $3 reports, $4 due_by_ms, $5 now_ms
 update flags set version = version + 1, severity = $2, reports = $3, due_by_ms = least(due_by_ms, $4),
     updated_at_ms = $5
+where id = $1
+
+-- name: take_over
+-- $1 id, $2 seq, $3 category, $4 severity, $5 rule, $6 rule_version, $7 verdict, $8 span_start, $9 span_end,
+-- $10 due_by_ms, $11 now_ms
+update flags set version = version + 1, seq = coalesce(seq, $2), category = $3, severity = $4, rule = $5,
+    rule_version = $6, verdict = $7, span_start = $8, span_end = $9, due_by_ms = least(due_by_ms, $10),
+    updated_at_ms = $11
 where id = $1
 
 -- name: save_claim

@@ -1,11 +1,15 @@
 -- Who must leave a media channel at the vendor. Times are Unix milliseconds.
 
 -- name: order
--- $1 session_id, $2 user_id, $3 channel, $4 uid, $5 until_ms, $6 now_ms. A second order only lengthens the first.
+-- $1 session_id, $2 user_id, $3 channel, $4 uid, $5 until_ms, $6 now_ms. A second order only lengthens the first,
+-- also one that is over: then it is sent anew.
 insert into media_kicks as kept (session_id, user_id, channel, uid, until_ms, next_at_ms, created_at_ms)
 values ($1, $2, $3, $4, $5, $6, $6)
-on conflict (session_id, user_id) do update set until_ms = excluded.until_ms
-where kept.state = 'pending' and kept.until_ms < excluded.until_ms
+on conflict (session_id, user_id) do update set until_ms = excluded.until_ms, state = 'pending', rule_id = null,
+    done_at_ms = null,
+    attempts = case when kept.state = 'pending' then kept.attempts else 0 end,
+    next_at_ms = case when kept.state = 'pending' then kept.next_at_ms else excluded.next_at_ms end
+where kept.until_ms < excluded.until_ms
 
 -- name: due
 -- $1 now_ms, $2 limit, $3 lease_ms. Whoever takes one has it to itself for the lease.

@@ -1,16 +1,35 @@
 -- People who are to be removed for good, step by step. Times are Unix milliseconds.
 
 -- name: order
--- $1 user_id, $2 reason, $3 ordered_by, $4 session_id or null, $5 now_ms. No row: it was ordered before.
-insert into purges (user_id, reason, ordered_by, session_id, next_at_ms, ordered_at_ms)
-values ($1, $2, $3, $4, $5, $5)
-on conflict (user_id) do nothing
+-- $1 user_id, $2 reason, $3 ordered_by, $4 session_id or null, $5 not before, $6 now_ms. No row: it was ordered
+-- before. One that was cancelled is ordered anew.
+insert into purges as kept (user_id, reason, ordered_by, session_id, next_at_ms, ordered_at_ms)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (user_id) do update set reason = excluded.reason, ordered_by = excluded.ordered_by,
+    session_id = excluded.session_id, next_at_ms = excluded.next_at_ms, ordered_at_ms = excluded.ordered_at_ms,
+    step = 0, attempts = 0, cancelled_at_ms = null
+where kept.cancelled_at_ms is not null
 returning user_id
+
+-- name: cancel
+-- $1 user_id, $2 reason, $3 now_ms. No row: there is nothing to stop, or a suspension for this reason stands.
+update purges set cancelled_at_ms = $3
+where user_id = $1 and reason = $2 and done_at_ms is null and cancelled_at_ms is null
+    and not exists (select from suspensions where user_id = $1 and reason = $2 and lifted_at_ms is null)
+returning user_id
+
+-- name: contested
+-- $1 user_id
+select exists (select from purges where user_id = $1 and cancelled_at_ms is not null) or exists (
+    select from appeals join moderation_actions on moderation_actions.id = appeals.action_id
+    join purges on purges.user_id = moderation_actions.user_id and purges.reason = moderation_actions.reason
+    where moderation_actions.user_id = $1 and moderation_actions.action = 'suspend' and appeals.status = 'open'
+)
 
 -- name: due
 -- $1 now_ms, $2 limit, $3 lease_ms. Whoever takes one has it to itself for the lease.
 with taken as (
-    select user_id from purges where done_at_ms is null and next_at_ms <= $1
+    select user_id from purges where done_at_ms is null and cancelled_at_ms is null and next_at_ms <= $1
     order by next_at_ms
     limit $2
     for update skip locked
@@ -22,6 +41,7 @@ returning purges.user_id, reason, ordered_by, session_id, step, attempts, ordere
 -- name: stepped
 -- $1 user_id, $2 the step that is done now, $3 next_at_ms. It only moves forward.
 update purges set step = $2, attempts = 0, next_at_ms = $3 where user_id = $1 and step < $2 and done_at_ms is null
+    and cancelled_at_ms is null
 
 -- name: again
 -- $1 user_id, $2 next_at_ms

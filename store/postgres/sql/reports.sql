@@ -27,10 +27,6 @@ where flag_id is null and created_at_ms < $1 order by created_at_ms limit $2
 update reports set outcome = $2, decided_at_ms = $3 where flag_id = $1 and outcome is null
 returning id, reporter_id, session_id
 
--- name: reporters
--- $1 flag_id. Who reported what became this flag.
-select distinct reporter_id from reports where flag_id = $1
-
 -- name: recorded_part (as authenticated)
 -- $1 session_id. When the session ended, if it did, and everyone who took part; nobody for who did not.
 select participants.no, participants.user_id, participants.role, coalesce(people.name, '') as name,

@@ -25,5 +25,12 @@ order by action_id
 limit $3
 
 -- name: suspensions_of
--- $1 user_id, $2 limit. The newest first.
-select * from suspensions where user_id = $1 order by from_ms desc limit $2
+-- $1 who asks, $2 user_id, $3 limit. The newest first. Not for what was done in sessions of their own.
+select * from suspensions
+where user_id = $2 and not exists (
+    select from moderation_actions
+    join participants on participants.session_id = moderation_actions.session_id
+    where moderation_actions.id = suspensions.action_id and participants.user_id = $1
+)
+order by from_ms desc
+limit $3

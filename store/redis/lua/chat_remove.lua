@@ -7,6 +7,8 @@ local room = redis.call('HMGET', KEYS[1], 'version', 'rev')
 if not room[1] then return 0 end
 if #redis.call('XRANGE', KEYS[2], ARGV[1] .. '-0', ARGV[1] .. '-0') == 0 then return 0 end
 if redis.call('SADD', KEYS[3], ARGV[1]) == 0 then return 0 end
+local left_ms = redis.call('PTTL', KEYS[1])
+if left_ms > 0 then redis.call('PEXPIRE', KEYS[3], left_ms) end
 local rev = tonumber(room[2]) + 1
 local event = {'room', 'chat:removed', ARGV[3]}
 redis.call('HSET', KEYS[1], 'rev', rev)

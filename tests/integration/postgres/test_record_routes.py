@@ -32,6 +32,7 @@ from store.records import StoredMessage, lost_message
 from store.redis.chat import Chat
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
+from store.redis.moderation import Moderation
 from store.redis.people import People
 from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
@@ -72,7 +73,7 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live, "people": people,
             "directory": directory, "blocks": Blocks(pool, Watchers(), directory),
             "keyring": Keyring(bytes(32), pool, now_ms=lambda: T0), "now_ms": lambda: T0,
-            "chat": Chat(redis, interval_ms=0, burst=1_000),
+            "moderation": Moderation(redis), "chat": Chat(redis, interval_ms=0, burst=1_000),
         }  # fmt: skip
         # What these routes have no use for is not there at all.
         absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))

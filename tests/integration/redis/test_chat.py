@@ -9,12 +9,13 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from rooms import session
+from rooms import chain, session
 from rooms.errors import Fenced, Muted, NotFound, NotInRoom, NotLive, RoomError, TooFast
 from rooms.ids import SessionId
 from rooms.news import Change, StateChanged
 from rooms.room import Room
 from sandbox.valkey import ValkeyProcess
+from store.postgres import transcript
 from store.redis import keys
 from store.redis.chat import Chat, Delivered
 from store.redis.connect import connect
@@ -216,6 +217,22 @@ async def test_a_lost_tail_is_put_back_and_a_gap_stays_visible(redis: Redis) -> 
     assert (await chat.append(words(room, "4"), HUB)).seq == 5
     replayed = await chat.replay(room.id, 0)
     assert [message.id == "" for message in replayed] == [True, False, True, False, False, True, False]
+
+
+async def test_what_was_removed_is_put_back_without_its_words(redis: Redis) -> None:
+    rooms, chat = rooms_of(redis), chat_of(redis)
+    room = await live(rooms)
+    before = await rooms.require(room.id)
+    for n in range(2):
+        await chat.append(words(room, f"{n}"), HUB)
+    shown, removed = await chat.replay(room.id, 0)
+    digest = chain.body_digest(removed.sealed)
+    await forget_chat(redis, room, rev=before.rev)
+    tail = [shown, removed._replace(sealed=b"", removed_sha256=digest)]
+    assert await chat.restore(room.id, tail, rev=removed.rev, head_seq=2) == 2
+    now = await chat.transcript(room.id)
+    assert [message.removed for message in now] == [False, True]
+    assert [link.body_sha256 for link in transcript.links(now)] == [chain.body_digest(shown.sealed), digest]
 
 
 async def test_nothing_is_put_back_into_a_room_that_is_not_there(redis: Redis) -> None:

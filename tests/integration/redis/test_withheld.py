@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from hub.delivery import moment
 from hub.wire_safety import HeldMessage, MessageRemoved
-from rooms import session
+from rooms import moderation, session
 from rooms.errors import NotLive, TooFast
 from rooms.room import Room
 from rooms.safety.raised import Raised
@@ -190,6 +190,18 @@ async def test_nothing_is_released_into_a_room_that_is_closed(redis: Redis) -> N
     assert await store.release(room.id, said.message_id, said.fragment, notice=NOTICE) == "closed"
     assert await store.reject(room.id, said.message_id, notice=NOTICE)
     assert await chat_of(redis).transcript(room.id) == []
+
+
+async def test_nothing_is_released_of_whoever_may_not_write(redis: Redis) -> None:
+    rooms, store = rooms_of(redis), Held(redis)
+    room = await live(rooms)
+    said = held(room, "1")
+    await chat_of(redis).append(said, HUB)
+    await rooms.change(room.id, partial(moderation.mute, user_id=GUEST, by="moderator"))
+    assert await store.release(room.id, said.message_id, said.fragment, notice=NOTICE) == "muted"
+    assert await store.get(room.id, said.message_id) is not None
+    await rooms.change(room.id, partial(moderation.unmute, user_id=GUEST, by="moderator"))
+    assert isinstance(await store.release(room.id, said.message_id, said.fragment, notice=NOTICE), Placed)
 
 
 async def test_held_messages_fall_due_and_are_known_by_their_room(redis: Redis) -> None:

@@ -59,6 +59,7 @@ def hub_of(
         "pool": parts.pool, "keyring": parts.keyring, "moderation": parts.moderation, "live": live,
         "standards": standards or parts.standards, "desk": Desk(), "held": Held(redis), "people": people,
         "directory": directory, "notices": Notices(redis), "now_ms": now_ms, "media_longest_ms": 3_600_000,
+        "sockets_of": lambda _: (),
     }  # fmt: skip
     absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(there))
     return Hub(**absent, **cast(dict[str, Any], there))

@@ -12,17 +12,20 @@ from redis.asyncio import Redis
 
 from hub.errors import Refused
 from hub.hub import Hub
-from hub.moderation import claiming, flagging
+from hub.moderation import claiming, flagging, moderating
 from hub.moderation.flagging import Flagging, raise_flag
-from hub.wire_moderation import ClaimFlag
+from hub.safety import reports
+from hub.wire_moderation import Act, ClaimFlag
 from rooms.errors import NotFound
-from rooms.ids import UserId
+from rooms.ids import SessionId, UserId
 from rooms.queue import OwnCase
-from rooms.safety.verdict import Category
+from rooms.safety.verdict import Category, Severity
 from rooms.strikes import DAY_MS
 from sandbox.postgres import PostgresAddress
+from store.evidence_records import ReportRecord
 from store.moderation_records import Action, Flag
 from store.postgres import acts, audit, flags
+from store.postgres import reports as report_rows
 from store.postgres.pool import acting_as, connect
 from tests.integration.safety.office import Clock, a_case, a_report, cases, hub_of, party_to, principal
 
@@ -149,6 +152,38 @@ async def test_a_report_of_what_is_decided_is_a_case_of_its_own(parts: Flagging,
     later = await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(str(uuid4())))
     assert later != flag_id
     assert (await found(parts, later)).status == "open"
+
+
+@pytest.mark.parametrize(
+    ("category", "severity"), [(Category.DISTRESS, "critical"), (Category.MINOR, "high")]
+)
+async def test_what_a_rule_finds_in_a_reported_message_is_what_its_case_is_about(
+    parts: Flagging, clock: Clock, category: Category, severity: Severity
+) -> None:
+    rule = a_case(at_ms=clock.ms, category=category, severity=severity)
+    reporter = UserId(str(uuid4()))
+    reported = await raise_flag(parts, a_report(rule, of_message=True), reporter_id=reporter)
+    before = await found(parts, reported)
+    assert await cases(parts, rule, rule) == [reported, reported]
+    flag = await found(parts, reported)
+    assert (flag.category, flag.severity, flag.rule, flag.seq) == (category, severity, rule.rule, rule.seq)
+    assert (flag.version, flag.reports, flag.status) == (before.version + 1, 1, "open")
+    assert reporter in flag.concerned
+
+
+async def test_what_a_rule_finds_after_the_report_was_decided_is_a_case_of_its_own(
+    parts: Flagging, clock: Clock
+) -> None:
+    rule = a_case(at_ms=clock.ms, category=Category.DISTRESS, severity="critical")
+    reported = await raise_flag(parts, a_report(rule, of_message=True), reporter_id=UserId(str(uuid4())))
+    await flags.resolve(
+        parts.pool, reported, status="dismissed", resolution="dismiss", resolved_by=UserId(str(uuid4())),
+        now_ms=clock.ms,
+    )  # fmt: skip
+    assert await cases(parts, rule, rule) == [rule.flag_id, rule.flag_id]
+    own = await found(parts, rule.flag_id)
+    assert (own.category, own.status, own.message_id) == ("distress", "open", None)
+    assert (await found(parts, reported)).status == "dismissed"
 
 
 async def test_whose_reports_were_right_is_heard_sooner(parts: Flagging, clock: Clock) -> None:
@@ -317,3 +352,44 @@ async def test_a_person_reads_what_was_decided_about_them_and_nothing_of_moderat
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             async with acting_as(parts.pool, flag.user_id) as connection:
                 await connection.fetch(query)
+
+
+async def test_nobody_reads_that_a_case_about_them_came_to_nothing(
+    hub: Hub, parts: Flagging, clock: Clock, database: PostgresAddress
+) -> None:
+    owner = await connect(database.owner_dsn, size=1)
+    case = a_case(at_ms=clock.ms)
+    await party_to(owner, case.session_id, str(uuid4()), case.user_id)
+    await owner.close()
+    (flag_id,) = await cases(parts, case)
+    body = Act(session_id=case.session_id, action="dismiss", note="nothing", flag_id=flag_id)
+    await moderating.act(hub, principal(), body)
+    async with acting_as(parts.pool, UserId(case.user_id)) as connection:
+        assert await connection.fetch("select action from moderation_actions") == []
+
+
+async def test_a_report_of_a_case_that_is_decided_meanwhile_gets_its_outcome(
+    hub: Hub, parts: Flagging, clock: Clock, database: PostgresAddress
+) -> None:
+    """Whoever filed it died after the case was raised, and before the report knew of it."""
+    owner = await connect(database.owner_dsn, size=1)
+    names = [str(uuid4()) for _ in range(5)]
+    session_id, reporter, user_id, report_id, evidence_id = names
+    await party_to(owner, session_id, user_id, reporter)
+    await owner.close()
+    filed = ReportRecord(
+        report_id, UserId(reporter), SessionId(session_id), UserId(user_id), None, evidence_id, None, clock.ms
+    )
+    assert await report_rows.insert_report(parts.pool, filed)
+    raised = replace(
+        a_report(a_case(at_ms=clock.ms, user_id=user_id, session_id=session_id), of_message=False),
+        flag_id=report_id,
+    )
+    flag_id = await raise_flag(parts, raised, reporter_id=UserId(reporter))
+    body = Act(session_id=session_id, action="dismiss", note="nothing", flag_id=flag_id)
+    await moderating.act(hub, principal(), body)
+    told = await reports.raise_flag(parts, filed)
+    assert [(one.id, one.reporter_id) for one in told] == [(report_id, reporter)]
+    outcome = await parts.pool.fetchval("select outcome from reports where id = $1", report_id)
+    assert outcome == "dismissed"
+    assert await reports.raise_flag(parts, filed) == []

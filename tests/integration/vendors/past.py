@@ -117,7 +117,7 @@ class Past:
         async with self.desk.pool.acquire() as connection, connection.transaction():
             await minors.confirm(
                 connection, user_id=self.life.id, ordered_by=str(uuid4()), session_id=because_of.id,
-                now_ms=self.desk.now_ms(),
+                appeal_ms=0, now_ms=self.desk.now_ms(),
             )  # fmt: skip
 
     async def kept_minor(self, room: Room) -> int:

@@ -42,6 +42,19 @@ async def test_an_order_is_carried_out_once(counter: Counter) -> None:
     assert await state(counter, channel) == "done"
 
 
+async def test_a_longer_order_after_the_first_is_carried_out_too(counter: Counter) -> None:
+    session_id, user_id, channel = str(uuid4()), str(uuid4()), uuid4().hex
+    for seconds in (HOUR_S, 2 * HOUR_S, 2 * HOUR_S):
+        async with counter.pool.acquire() as connection, connection.transaction():
+            await kicking.order(
+                connection, session_id=session_id, user_id=user_id, channel=channel, uid=2, seconds=seconds,
+                now_ms=counter.now_ms(),
+            )  # fmt: skip
+        await counter.kicks(counter.agora()).run_once()
+        assert await state(counter, channel) == "done"
+    assert sorted(rule["time"] for rule in await counter.rules()) == [60, 120]
+
+
 async def test_an_order_falls_with_its_transaction(counter: Counter) -> None:
     async with counter.pool.acquire() as connection:
         change = connection.transaction()

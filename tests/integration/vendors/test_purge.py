@@ -47,7 +47,7 @@ class Life:
             async with counter.pool.acquire() as connection, connection.transaction():
                 await minors.confirm(
                     connection, user_id=self.id, ordered_by=str(uuid4()), session_id=self.session_id,
-                    now_ms=counter.now_ms(),
+                    appeal_ms=0, now_ms=counter.now_ms(),
                 )  # fmt: skip
 
     async def go_on(self) -> None:

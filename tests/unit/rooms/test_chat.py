@@ -2,7 +2,7 @@ import pytest
 from msgspec.structs import replace
 
 from rooms.chat import flagged_for, in_distress, outcome, voices
-from rooms.safety.verdict import Action, Category, Finding, Verdict
+from rooms.safety.verdict import Action, Category, Finding, Severity, Verdict
 from tests.unit.rooms.stage import GUEST, HOST, HOST_SOCKET, LIVE_MS, STAGES, enter, guest_of, live, waiting
 
 
@@ -31,12 +31,13 @@ def test_chat_is_closed_outside_the_open_states(stage: str) -> None:
     assert voices(haunted) == {}
 
 
-def found(category: Category, action: Action = "flag") -> Finding:
-    return Finding(str(category), "1", category, "low", action, 0, 1)
+def found(category: Category, action: Action = "flag", severity: Severity = "high") -> Finding:
+    return Finding(str(category), "1", category, severity, action, 0, 1)
 
 
 BLOCKED, HELD = found(Category.CONTACT, "block"), found(Category.VIOLENCE, "hold")
 DISTRESS, MINOR = found(Category.DISTRESS), found(Category.MINOR)
+OF_EARLIER = found(Category.DISTRESS, severity="medium")
 
 
 @pytest.mark.parametrize(
@@ -47,6 +48,9 @@ DISTRESS, MINOR = found(Category.DISTRESS), found(Category.MINOR)
         (Verdict("hold", "t", HELD), "held", HELD, False),
         (Verdict("block", "t", BLOCKED), "blocked", BLOCKED, False),
         (Verdict("flag", "t", DISTRESS, also=(BLOCKED,)), "sent", DISTRESS, True),
+        # What somebody tells of earlier days is looked at, and is no alarm.
+        (Verdict("flag", "t", OF_EARLIER), "sent", OF_EARLIER, False),
+        (Verdict("flag", "t", OF_EARLIER, also=(DISTRESS,)), "sent", DISTRESS, True),
         # Whatever a rule asks for: nobody's cry for help waits.
         (
             Verdict("hold", "t", found(Category.DISTRESS, "hold")),

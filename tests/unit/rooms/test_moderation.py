@@ -48,6 +48,13 @@ def test_nobody_in_distress_is_punished(action: Action) -> None:
         sanction(action, category="distress", subject=GUEST, at_fault=None)
 
 
+def test_what_was_held_for_something_else_can_be_kept_back_from_somebody_in_distress() -> None:
+    kept = sanction("reject", category="distress", subject=GUEST, at_fault=None, held=True)
+    assert kept == Sanction("reject", GUEST, "none")
+    with pytest.raises(NotForDistress):
+        sanction("mute", category="distress", subject=GUEST, at_fault=None, held=True)
+
+
 def test_a_session_of_somebody_in_distress_ends_without_anybodys_fault() -> None:
     assert sanction("end", category="distress", subject=GUEST, at_fault=None) == Sanction("end", None, "none")
     with pytest.raises(NotForDistress):
