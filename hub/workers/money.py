@@ -36,7 +36,7 @@ WEBHOOKS_S: Final = 0.25
 UNPAID_S: Final = 30.0
 REAPER_S: Final = 60.0
 FRAUD_S: Final = 60.0
-RESTITUTION_S: Final = 15.0
+RESTITUTION_S: Final = 5.0
 RECONCILE_S: Final = 300.0
 RECONCILE_FIRST_S: Final = 30.0
 """What was going on when a worker died is first gone on with."""

@@ -24,7 +24,7 @@ from store.redis.revocations import Revocations
 AT_ONCE: Final = 8
 LEASE_MS: Final = 60_000
 """Longer than the slowest step: so long nobody else takes it up."""
-WAIT_MS: Final = 10_000
+WAIT_MS: Final = 5_000
 """How long until it is looked again whether everything is settled."""
 LONGEST_PAUSE_MS: Final = 3_600_000
 ROOMS: Final = 500

@@ -12,7 +12,7 @@ import pytest
 from hub.access import EVENTS, ROLES, ROUTES, Row
 from rooms.ids import Role
 from sandbox.visitor import Json, Visitor
-from tests.acceptance.everybody import WHY, Ground, code, everybody, ids_in, unsigned
+from tests.acceptance.everybody import WHY, Ground, code, everybody, ids_in, leave, unsigned
 from tests.acceptance.test_bad_input import Stage, stage  # noqa: F401  A fixture.
 from tests.acceptance.wrong import NOBODY
 
@@ -24,8 +24,10 @@ LAST = ("analytics:event", "room:remove", "room:leave", "session:end", "moderati
 
 
 @pytest.fixture
-async def ground(stage: Stage) -> Ground:  # noqa: F811
-    return await everybody(stage)
+async def ground(stage: Stage) -> AsyncIterator[Ground]:  # noqa: F811
+    there = await everybody(stage)
+    yield there
+    await leave(there)
 
 
 def query(ground: Ground, name: str, role: Role, flag: str | None = None) -> dict[str, str]:
