@@ -12,6 +12,7 @@ from hub.hub import Hub
 from rooms import analytics
 from rooms.ids import UserId
 from store.postgres import analytics as rows
+from store.postgres import consents
 from store.privacy.keys import Keyring, ShreddedError
 
 _WEEKS: Final = uuid.UUID("5e0b1c7c-6a57-5b0e-9d3a-2f1f3a4c9b71")
@@ -35,7 +36,11 @@ async def count(hub: Hub, user_id: UserId, name: str, props: dict[str, Any]) -> 
         # Our clock is hours behind that of whoever destroyed it.
         raise Refused(Code.UNAVAILABLE, "Nothing can be counted just now.") from None
     marked = key.mark(user_id.encode())
-    counted = await rows.insert_event(hub.pool, user_id, week=week, name=name, props=props, marked=marked)
+    async with hub.pool.acquire() as connection, connection.transaction():
+        await consents.share_consents(connection, user_id)
+        counted = await rows.insert_event(
+            connection, user_id, week=week, name=name, props=props, marked=marked
+        )
     if not counted:
         raise Refused(Code.FORBIDDEN, "You have not agreed to analytics; nothing is counted.")
 

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 from rooms.ids import UserId
-from store.postgres.pool import Db
+from store.postgres.pool import Db, Transacting
 from store.postgres.rows import many
 from store.postgres.statements import statements
 
@@ -23,9 +23,12 @@ class Cell(Struct, frozen=True):
 
 
 async def insert_event(
-    db: Db, person_id: UserId, *, week: int, name: str, props: dict[str, Any], marked: bytes
+    db: Transacting, person_id: UserId, *, week: int, name: str, props: dict[str, Any], marked: bytes
 ) -> bool:
-    """Count an event, if the person agrees. `marked` stands for them, within this week alone."""
+    """Count an event, if the person agrees. `marked` stands for them, within this week alone.
+
+    Share the lock on their consents first, so that a no that was answered is never overtaken.
+    """
     counted = await db.fetchval(SQL["insert_event"], week, name, props, marked, person_id)
     return counted is not None
 

@@ -49,3 +49,8 @@ async def standing_consents(db: Db) -> list[Decision]:
 async def lock_consents(db: Transacting, person_id: UserId) -> None:
     """Until the end of the transaction, nobody else decides for this person."""
     await db.execute(SQL["lock_consents"], person_id)
+
+
+async def share_consents(db: Transacting, person_id: UserId) -> None:
+    """Until the end of the transaction, what holds for this person stays so."""
+    await db.execute(SQL["share_consents"], person_id)

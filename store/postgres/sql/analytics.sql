@@ -1,8 +1,8 @@
 -- What is counted about the use of the hub. There is neither a person nor a time in it.
 
 -- name: insert_event
--- $1 week, $2 name, $3 props, $4 marked, $5 person_id. Asked and counted in one statement: once a no was answered,
--- nothing more is counted, whatever was under way. No row: they do not agree.
+-- $1 week, $2 name, $3 props, $4 marked, $5 person_id. No row: they do not agree. With share_consents before it, once
+-- a no was answered nothing more is counted, whatever was under way.
 insert into analytics_events (week, name, props, marked)
 select $1, $2, $3, $4
 where (

@@ -23,3 +23,7 @@ select distinct on (purpose) id, purpose, granted, at_ms from consents order by 
 -- name: lock_consents
 -- $1 person_id. Two decisions of one person at once take turns.
 select pg_advisory_xact_lock(hashtextextended('consents:' || $1::uuid::text, 0))
+
+-- name: share_consents
+-- $1 person_id. What holds for this person stays so until the end of the transaction: whoever decides waits for it.
+select pg_advisory_xact_lock_shared(hashtextextended('consents:' || $1::uuid::text, 0))
