@@ -92,9 +92,15 @@ async def check(scene: Scene) -> int:
     """The exit code of `python -m hub check`: ledger, settlements and the audit chain stay as they were."""
     env = {**scene.stack.env, "PATH": os.environ["PATH"]}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "hub", "check", env=env, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
+        sys.executable, "-m", "hub", "check", env=env, cwd=ROOT, stdout=asyncio.subprocess.PIPE
     )
-    return await process.wait()
+    said, _ = await process.communicate()
+    code = process.returncode
+    if code:
+        # What pytest shows of a test that failed.
+        print(said.decode())
+    assert code is not None
+    return code
 
 
 async def said_in(visitor: Visitor, session_id: str) -> list[Json]:
