@@ -10,6 +10,8 @@ FIND = for p in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$p && break; done
 PYTHON = $(or $(shell $(FIND)),$(error Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found))
+# The tests of one file stay together: they share stores and processes that take a while to start.
+WORKERS ?= 2
 INSTALL = $(PYTHON) -m sandbox.install
 # One lock for every system and Python that we support; it names no index, so each machine uses its own.
 COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
@@ -26,9 +28,9 @@ demo: ## play one paid session with two real clients against a running hub
 	@$(INSTALL) requirements.txt
 	@exec $(PY) -m sandbox.demo
 
-test: ## install what the suite needs, then run all of it; ARGS go to pytest
+test: ## install what the suite needs, then run all of it on WORKERS cores; ARGS go to pytest
 	@$(INSTALL) requirements-dev.txt --node tests/acceptance/node
-	@exec $(PY) -m pytest $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: ## ruff, mypy, import directions
 	@$(INSTALL) requirements-dev.txt
