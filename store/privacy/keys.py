@@ -6,39 +6,73 @@ unreadable wherever it lies. Sealed text is `version byte | 12-byte nonce | ciph
 
 import hashlib
 import hmac
-import os
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import asyncpg
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.postgres import keys as rows
 from store.postgres.pool import Db
 
-KEY_BYTES = 32
-NONCE_BYTES = 12
-MARK_BYTES = 16
-KEY_VERSION = 1
-"""Which DATA_KEY wraps; it rises when DATA_KEY is exchanged and the data keys are wrapped anew."""
+# What each sealed text is bound to is part of this module's face: the registry names these functions.
+from store.privacy.bindings import (
+    action_note_aad,
+    admin_action_aad,
+    appeal_aad,
+    appeal_note_aad,
+    application_aad,
+    application_headline_aad,
+    application_reason_aad,
+    application_topics_aad,
+    audit_text_aad,
+    column_aad,
+    evidence_aad,
+    hold_aad,
+    message_aad,
+    refund_aad,
+    review_aad,
+)
+from store.privacy.masters import (
+    KEY_BYTES,
+    Masters,
+    SealBrokenError,
+    WrongDataKeyError,
+    data_key_name,
+    open_,
+    seal,
+)
 
+__all__ = [
+    "DataKey",
+    "Keyring",
+    "SealBrokenError",
+    "ShreddedError",
+    "WrongDataKeyError",
+    "action_note_aad",
+    "admin_action_aad",
+    "appeal_aad",
+    "appeal_note_aad",
+    "application_aad",
+    "application_headline_aad",
+    "application_reason_aad",
+    "application_topics_aad",
+    "audit_text_aad",
+    "column_aad",
+    "evidence_aad",
+    "hold_aad",
+    "message_aad",
+    "refund_aad",
+    "review_aad",
+]
+
+MARK_BYTES = 16
 CACHE_MAX = 20_000
-_FORMAT = b"\x01"
-_CANARY = b"the DATA_KEY of this database"
 _CARD = b"the mark of a card"
 
 
-class WrongDataKeyError(Exception):
-    """DATA_KEY is not the one this database was written with."""
-
-
 class ShreddedError(Exception):
-    """The subject's key was destroyed; what it sealed cannot be read."""
-
-
-class SealBrokenError(Exception):
-    """The sealed text was changed, belongs elsewhere, or was sealed under another key."""
+    """The subject's key was destroyed, or there is none; what it sealed cannot be read."""
 
 
 class DataKey:
@@ -58,17 +92,18 @@ class DataKey:
 
     def seal(self, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt; the same `aad` must be given to open it."""
-        # Random nonces of 96 bits are safe for 2^32 messages under one key: far beyond one person's life.
-        nonce = os.urandom(NONCE_BYTES)
-        return _FORMAT + nonce + self._cipher.encrypt(nonce, plaintext, aad)
+        return seal(self._cipher, aad, plaintext)
 
     def open(self, aad: bytes, sealed: bytes) -> bytes:
         """Decrypt and authenticate; SealBrokenError when either does not fit."""
-        return _open(self._cipher, aad, sealed)
+        return open_(self._cipher, aad, sealed)
 
 
 class Keyring:
-    """Data keys by subject: made at first use, kept in a bounded cache, wrapped in Postgres."""
+    """Data keys by subject: made at first use, kept in a bounded cache, wrapped in Postgres.
+
+    `previous` are the values that DATA_KEY had before, of which some key may still be wrapped.
+    """
 
     def __init__(
         self,
@@ -76,41 +111,65 @@ class Keyring:
         pool: asyncpg.Pool,
         *,
         now_ms: Callable[[], int],
+        previous: Sequence[bytes] = (),
         cache_max: int = CACHE_MAX,
     ) -> None:
-        if len(data_key) != KEY_BYTES:
-            raise ValueError("DATA_KEY must be 32 bytes.")
-        self._master = AESGCM(data_key)
-        self._card_key = hmac.digest(data_key, _CARD, hashlib.sha256)
+        self.masters = Masters(data_key, previous)
         self._pool = pool
         self._now_ms = now_ms
         self._cache: OrderedDict[str, DataKey] = OrderedDict()
         self._cache_max = cache_max
 
+    async def check(self, *, write: bool = True) -> None:
+        """At start: WrongDataKeyError unless the keys fit this database. One that is new begins, or is noted.
+
+        Without `write` nothing is: what would be begun is made up for this process alone.
+        """
+        async with self._pool.acquire() as connection, connection.transaction():
+            await self.masters.recognise(connection, now_ms=self._now_ms(), write=write)
+
+    @property
+    def root(self) -> bytes:
+        """The hub's own secret, 32 bytes, which outlives every DATA_KEY: lasting marks follow from it."""
+        if self.masters.root is None:
+            raise RuntimeError("check() comes first.")
+        return self.masters.root
+
     async def load(self, subject_id: str) -> DataKey:
         """The subject's key, made if there is none. Raises ShreddedError or WrongDataKeyError."""
-        cached = self._cache.get(subject_id)
+        cached = self._cached(subject_id)
         if cached is not None:
-            self._cache.move_to_end(subject_id)
             return cached
-        key = DataKey(subject_id, await self._fetch(subject_id))
-        self._cache[subject_id] = key
-        if len(self._cache) > self._cache_max:
-            self._cache.popitem(last=False)
-        return key
+        return self._keep(
+            await self._read(subject_id, self._pool) or await self._make(subject_id, self._pool)
+        )
+
+    async def find(self, subject_id: str) -> DataKey:
+        """The subject's key, to read with: none is made. Raises ShreddedError where there is none."""
+        cached = self._cached(subject_id)
+        if cached is not None:
+            return cached
+        found = await self._read(subject_id, self._pool)
+        if found is None:
+            raise ShreddedError("There is no such key.")
+        return self._keep(found)
+
+    async def within(self, subject_id: str, db: Db) -> DataKey:
+        """The subject's key, read or made in the caller's transaction. Raises ShreddedError.
+
+        It asks for no second connection, and keeps nothing that a rollback would undo.
+        """
+        return await self._read(subject_id, db) or await self._make(subject_id, db)
 
     async def fresh(self, subject_id: str, db: Db) -> DataKey:
         """A key for what has none yet, in the caller's transaction: it stands or falls with what it seals.
 
         It is kept in no memory. Raises ValueError when there is one already.
         """
-        key = AESGCM.generate_key(KEY_BYTES * 8)
-        wrapped = self._wrap(_wrap_aad(subject_id, KEY_VERSION), key)
-        if not await rows.insert_subject_key(
-            db, subject_id, wrapped=wrapped, key_version=KEY_VERSION, now_ms=self._now_ms()
-        ):
+        made = await self._insert(subject_id, db)
+        if made is None:
             raise ValueError("This has a key already.")
-        return DataKey(subject_id, key)
+        return made
 
     def seal(self, key: DataKey, aad: bytes, plaintext: bytes) -> bytes:
         """Encrypt under a loaded key: no waiting, a few microseconds."""
@@ -121,11 +180,9 @@ class Keyring:
         return key.open(aad, sealed)
 
     def card_mark(self, fingerprint: str) -> str:
-        """A card as a keyed hash, 64 hex digits: the same card is known again, and nobody else is told which.
-
-        It is the same for as long as DATA_KEY is.
-        """
-        return hmac.digest(self._card_key, fingerprint.encode(), hashlib.sha256).hex()
+        """A card as a keyed hash, 64 hex digits: the same card is known again, and nobody learns which."""
+        key = hmac.digest(self.root, _CARD, hashlib.sha256)
+        return hmac.digest(key, fingerprint.encode(), hashlib.sha256).hex()
 
     def forget(self, subject_id: str) -> None:
         """Drop a key from memory, as after it was shredded."""
@@ -136,65 +193,39 @@ class Keyring:
         await rows.shred(self._pool, subject_id, now_ms=self._now_ms())
         self.forget(subject_id)
 
-    async def check(self) -> None:
-        """At start: WrongDataKeyError unless DATA_KEY opens what this database was first written with."""
-        await rows.insert_canary(
-            self._pool, KEY_VERSION, sealed=self._wrap(_canary_aad(), _CANARY), now_ms=self._now_ms()
-        )
-        sealed = await rows.canary(self._pool, KEY_VERSION)
-        try:
-            known = b"" if sealed is None else _open(self._master, _canary_aad(), sealed)
-        except SealBrokenError:
-            known = b""
-        if known != _CANARY:
-            raise WrongDataKeyError("DATA_KEY is not the key that this database was written with.")
+    def _cached(self, subject_id: str) -> DataKey | None:
+        cached = self._cache.get(subject_id)
+        if cached is not None:
+            self._cache.move_to_end(subject_id)
+        return cached
 
-    async def _fetch(self, subject_id: str) -> bytes:
-        """Read the subject's key, or be the first to make it: of two, the row that stands wins."""
-        found = await rows.subject_key(self._pool, subject_id)
+    def _keep(self, key: DataKey) -> DataKey:
+        self._cache[key.subject_id] = key
+        if len(self._cache) > self._cache_max:
+            self._cache.popitem(last=False)
+        return key
+
+    async def _read(self, subject_id: str, db: Db) -> DataKey | None:
+        found = await rows.subject_key(db, subject_id)
         if found is None:
-            fresh = AESGCM.generate_key(KEY_BYTES * 8)
-            wrapped = self._wrap(_wrap_aad(subject_id, KEY_VERSION), fresh)
-            if await rows.insert_subject_key(
-                self._pool, subject_id, wrapped=wrapped, key_version=KEY_VERSION, now_ms=self._now_ms()
-            ):
-                return fresh
-            found = await rows.subject_key(self._pool, subject_id)
-        if found is None or found[0] is None:
+            return None
+        wrapped, version = found
+        if wrapped is None:
             raise ShreddedError("The key of this person was destroyed.")
-        try:
-            return _open(self._master, _wrap_aad(subject_id, found[1]), found[0])
-        except SealBrokenError as error:
-            raise WrongDataKeyError("DATA_KEY does not open this person's key.") from error
+        return DataKey(subject_id, self.masters.unwrap(version, data_key_name(subject_id), wrapped))
 
-    def _wrap(self, aad: bytes, key: bytes) -> bytes:
-        nonce = os.urandom(NONCE_BYTES)
-        return _FORMAT + nonce + self._master.encrypt(nonce, key, aad)
+    async def _make(self, subject_id: str, db: Db) -> DataKey:
+        """Make the subject's key: of two who do, the row that stands wins."""
+        made = await self._insert(subject_id, db) or await self._read(subject_id, db)
+        if made is None:
+            raise ShreddedError("There is no such key.")
+        return made
 
-
-def message_aad(message_id: str) -> bytes:
-    """What a message's body is bound to: its id, so that a body moved to another message does not open."""
-    return message_id.encode("ascii")
-
-
-def _wrap_aad(subject_id: str, key_version: int) -> bytes:
-    return f"data-key:{subject_id}:{key_version}".encode("ascii")
-
-
-def application_aad(application_id: str) -> bytes:
-    """What an applicant's words about themselves are bound to."""
-    return f"applications:about:{application_id}".encode("ascii")
-
-
-def _canary_aad() -> bytes:
-    return f"canary:{KEY_VERSION}".encode("ascii")
-
-
-def _open(cipher: AESGCM, aad: bytes, sealed: bytes) -> bytes:
-    if sealed[:1] != _FORMAT:
-        raise SealBrokenError("The sealed text has an unknown format.")
-    try:
-        return cipher.decrypt(sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :], aad)
-    except (InvalidTag, ValueError) as error:
-        # One message for every cause: which one it was is nobody's business.
-        raise SealBrokenError("The sealed text does not open.") from error
+    async def _insert(self, subject_id: str, db: Db) -> DataKey | None:
+        key, now_ms = AESGCM.generate_key(KEY_BYTES * 8), self._now_ms()
+        version = self.masters.wrapping(now_ms)
+        wrapped = self.masters.wrap(version, data_key_name(subject_id), key)
+        made = await rows.insert_subject_key(
+            db, subject_id, wrapped=wrapped, key_version=version, now_ms=now_ms
+        )
+        return DataKey(subject_id, key) if made else None

@@ -1,10 +1,10 @@
 """Where somebody comes from, as keyed hashes: enough to see that two are the same, and nothing else.
 
-    key of a month = HMAC-SHA-256(DATA_KEY, "fraud marks YYYY-MM"),  mark = HMAC-SHA-256(key, kind and value)
+    key of a month = HMAC-SHA-256(root, "fraud marks YYYY-MM"),  mark = HMAC-SHA-256(key, kind and value)
 
 The key rotates with the month (UTC). Each sighting is marked under this month's key and last month's, so what
-is less than a month apart can be compared, and what is further apart can not. Without DATA_KEY nobody can try
-out addresses against the marks. The values themselves are never kept.
+is less than a month apart can be compared, and what is further apart can not. Without the hub's root secret,
+which DATA_KEY wraps, nobody can try out addresses against the marks. The values themselves are never kept.
 """
 
 import hashlib
@@ -26,10 +26,10 @@ DIGITS = re.compile(r"\d+")
 
 
 class Marks:
-    """Makes marks under keys derived from DATA_KEY."""
+    """Makes marks under keys derived from the hub's root secret."""
 
-    def __init__(self, data_key: bytes) -> None:
-        self._data_key = data_key
+    def __init__(self, root: bytes) -> None:
+        self._root = root
 
     def of(self, caller: "Caller", *, at_ms: int) -> list[tuple[Mark, str, str]]:
         """What may be known of a caller: kind, mark under this month's key, and under last month's."""
@@ -40,7 +40,7 @@ class Marks:
         ]
 
     def _mark(self, month: str, kind: str, value: str) -> str:
-        key = _month_key(self._data_key, month)
+        key = _month_key(self._root, month)
         return hmac.digest(key, f"{kind}\n{value}".encode(), hashlib.sha256)[:MARK_BYTES].hex()
 
 
@@ -85,5 +85,5 @@ def _months(at_ms: int) -> tuple[str, str]:
 
 
 @lru_cache(maxsize=4)
-def _month_key(data_key: bytes, month: str) -> bytes:
-    return hmac.digest(data_key, f"fraud marks {month}".encode(), hashlib.sha256)
+def _month_key(root: bytes, month: str) -> bytes:
+    return hmac.digest(root, f"fraud marks {month}".encode(), hashlib.sha256)

@@ -1,4 +1,8 @@
-"""The key that signs heads of the audit chain. It follows from DATA_KEY: the database alone cannot sign."""
+"""The key that signs heads of the audit chain.
+
+It follows from the hub's root secret, which DATA_KEY wraps: the database alone cannot sign, and an exchange
+of DATA_KEY leaves it as it is.
+"""
 
 import hashlib
 from typing import Final
@@ -20,8 +24,8 @@ class HeadKey:
 
     __slots__ = ("_private", "id", "public")
 
-    def __init__(self, data_key: bytes) -> None:
-        seed = HKDF(hashes.SHA256(), SEED_BYTES, salt=None, info=_INFO).derive(data_key)
+    def __init__(self, root: bytes) -> None:
+        seed = HKDF(hashes.SHA256(), SEED_BYTES, salt=None, info=_INFO).derive(root)
         self._private = Ed25519PrivateKey.from_private_bytes(seed)
         self.public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self.id = hashlib.sha256(self.public).hexdigest()[:16]
