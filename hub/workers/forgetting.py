@@ -33,4 +33,7 @@ class Forgetting:
         for subject_id in destroyed:
             self._keyring.forget(subject_id)
         self._asked_ms = asked_ms
+        if self._keyring.masters.waits(asked_ms):
+            # Somebody may want a new DATA_KEY to wrap before its time.
+            await self._keyring.masters.refresh(self._pool)
         return len(destroyed)
