@@ -6,6 +6,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from hub.wire import HoldView, Named, Session, Speaker
 from rooms.directory import Status
+from rooms.room import RecordingState
 
 
 class DirectoryDetails(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,8 @@ class DirectoryDetails(Struct, frozen=True, kw_only=True):
     currency: str | UnsetType = UNSET
     free_s: int | UnsetType = UNSET
     accepts_instant: bool | UnsetType = UNSET
+    rating: float | UnsetType | None = UNSET
+    rating_count: int | UnsetType = UNSET
 
 
 class DirectoryChanged(DirectoryDetails, frozen=True, kw_only=True):
@@ -60,6 +63,15 @@ class RoomMuted(Struct, frozen=True):
     until_ms: int | UnsetType = UNSET
 
 
+class RecordingChanged(Struct, frozen=True):
+    """`recording:changed`: how the recording of a session stands, who began it, and since when it is so."""
+
+    session_id: str
+    state: RecordingState
+    by: str
+    at_ms: int
+
+
 class MeterWarning(Struct, frozen=True):
     """`meter:warning`."""
 
@@ -68,11 +80,34 @@ class MeterWarning(Struct, frozen=True):
 
 
 class Notice(Struct, frozen=True):
-    """`notice`: something that people should know. `code` is for programs, `message` for people."""
+    """`notice`: something that people should know. `code` is for programs, `message` for people.
+
+    Of `practitioner_free`, whose `kind` it is too: the practitioner for whom one waited is free, and it is
+    one's turn until `expires_at_ms`; `offer_id` is the same however often it is heard. Of a booking,
+    `starts_at_ms` is its start, and `url` where a bank wants to be asked.
+    """
 
     code: str
     message: str
     session_id: str | UnsetType = UNSET
+    kind: str | UnsetType = UNSET
+    practitioner_id: str | UnsetType = UNSET
+    expires_at_ms: int | UnsetType = UNSET
+    offer_id: str | UnsetType = UNSET
+    booking_id: str | UnsetType = UNSET
+    starts_at_ms: int | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+
+
+class ExportProgress(Struct, frozen=True):
+    """`export:progress`: how far one's own export is, 0 to 1. `message` says in words that it ended, and
+    how.
+    """
+
+    export_id: str
+    state: Literal["queued", "running", "ready", "failed", "expired"]
+    progress: float
+    message: str | UnsetType = UNSET
 
 
 class PolicyUpdated(Struct, frozen=True):
@@ -94,6 +129,23 @@ class ChatMessage(Struct, frozen=True, rename={"sender": "from"}):
     text: str
     client_id: str
     status: Literal["held", "blocked"] | UnsetType = UNSET
+
+
+class LobbyState(Struct, frozen=True, omit_defaults=True):
+    """`lobby:state`: where a guest stands. `reason` says why they are out; `hold` what they wait for."""
+
+    session_id: str
+    state: Literal["waiting", "admitted", "denied"]
+    hold: HoldView | UnsetType = UNSET
+    reason: str | UnsetType = UNSET
+
+
+class LobbyChanged(Struct, frozen=True):
+    """`lobby:changed`: who waits to be let in, the first of them by name, and how many there are."""
+
+    session_id: str
+    waiting: list[Named]
+    count: int
 
 
 class Draining(Struct, frozen=True):

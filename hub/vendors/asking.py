@@ -15,11 +15,15 @@ class VendorUnavailable(Exception):
 
 
 class VendorRefused(Exception):
-    """The vendor will not do this, however often it is asked. `status` is the answer's."""
+    """The vendor will not do this, however often it is asked.
 
-    def __init__(self, status: int) -> None:
-        super().__init__(f"answered {status}")
+    `status` is the answer's, `code` the vendor's own number for why, if the answer has a field of that name.
+    """
+
+    def __init__(self, status: int, code: int | None = None) -> None:
+        super().__init__(f"answered {status}" if code is None else f"answered {status}, code {code}")
         self.status = status
+        self.code = code
 
 
 class Vendor:
@@ -60,7 +64,7 @@ class Vendor:
         if status in (401, 403, 408, 409, 425, 429) or status >= 500 or 300 <= status < 400:
             raise VendorUnavailable(str(status))
         if status >= 400:
-            raise VendorRefused(status)
+            raise VendorRefused(status, _code(raw))
         return _object(raw)
 
 
@@ -71,6 +75,14 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
         if len(raw) > ANSWER_MAX:
             raise VendorUnavailable("the answer is too large")
     return raw
+
+
+def _code(raw: bytes) -> int | None:
+    try:
+        code = msgspec.json.decode(raw, type=dict[str, Any]).get("code")
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return code if type(code) is int else None
 
 
 def _object(raw: bytes) -> dict[str, Any]:
