@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import asyncpg
 from msgspec.structs import replace
+from uuid_utils import uuid7
 
 from billing.settlement import settle
 from rooms import room as rooms
@@ -46,7 +47,7 @@ async def test_the_record_is_complete_with_the_last_guest(pool: asyncpg.Pool) ->
     assert await sessions.mark_settled(pool, room.id, now_ms=T0)
 
 
-async def test_presence_of_the_host_is_recorded_once(pool: asyncpg.Pool) -> None:
+async def test_presence_of_the_host_is_recorded_with_each_bill_that_rests_on_it(pool: asyncpg.Pool) -> None:
     room = await a_live_room(pool)
     for number in (1, 2):
         assert await settle_guest(pool, room, number)
@@ -54,7 +55,7 @@ async def test_presence_of_the_host_is_recorded_once(pool: asyncpg.Pool) -> None
         "select participant_no, kind from intervals where session_id = $1 order by 1, 2", room.id
     )
     assert [tuple(row) for row in kinds] == [
-        (0, "present"), (1, "billed"), (1, "present"), (2, "billed"), (2, "present"),
+        (0, "present"), (0, "present"), (1, "billed"), (1, "present"), (2, "billed"), (2, "present"),
     ]  # fmt: skip
 
 
@@ -81,3 +82,17 @@ async def test_a_room_without_guests_is_not_settled_while_it_runs(pool: asyncpg.
     empty = replace(room, id=type(room.id)(str(uuid4())))
     await sessions.save_session(pool, empty)
     assert not await sessions.mark_settled(pool, empty.id, now_ms=T0)
+
+
+async def test_while_the_room_runs_its_checkpoint_stays_whoever_has_left(pool: asyncpg.Pool) -> None:
+    """Should the store be lost then, the room is recovered by it."""
+    over = await a_live_room(pool)
+    left = replace(over.guests[0], lobby="refused", ended_at_ms=over.ended_at_ms, end_reason="ended_by_guest")
+    running = replace(over, state=rooms.State.LIVE, ended_at_ms=None, end_reason=None, guests=(left,))
+    running = replace(running, id=type(over.id)(str(uuid7())))
+    await sessions.save_session(pool, replace(running, version=1))
+    await checkpoints.save(pool, [Checkpoint(running.id, 2, str(uuid4()), T0, 2, b"room")])
+    bill = settle(running, left, held=())
+    async with pool.acquire() as connection:
+        assert await settlements.commit(connection, running, bill, None, environment=ENVIRONMENT, now_ms=T0)
+    assert await checkpoints.checkpoint(pool, running.id) is not None
