@@ -1,0 +1,1 @@
+"""What guests say of a paid session, and what the practitioner answers."""
