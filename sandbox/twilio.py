@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import hmac
-import re
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,34 +17,13 @@ from sandbox.faults import Faults
 from sandbox.settings import SandboxConfig, is_local
 from sandbox.state import Json, Store
 from sandbox.trouble import with_faults
+from sandbox.twilio_rules import TwilioRefused, check, fate
 
-BODY_MAX = 1_600
 INBOX_MAX = 10_000
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
+PAGE = 50
 _STOP = frozenset({"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"})
+_FINAL = frozenset({"delivered", "undelivered", "failed", "received", "read", "canceled"})
 _START = frozenset({"START", "YES", "UNSTOP"})
-# Twilio's test numbers and the errors they stand for.
-_MAGIC = {
-    "+15005550001": (21211, "Invalid 'To' number"),
-    "+15005550009": (21614, "'To' is no mobile number"),
-    "+15005550004": (21610, "The recipient has unsubscribed"),
-    "+15005550002": (21612, "The number cannot be reached"),
-    "+15005550003": (21408, "No permission to send to this region"),
-}
-
-
-class TwilioRefused(Exception):
-    """One error answer, `{code, message, more_info, status}`."""
-
-    def __init__(self, status: int, code: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.body = {
-            "code": code,
-            "message": message,
-            "status": status,
-            "more_info": f"https://www.twilio.com/docs/errors/{code}",
-        }
 
 
 class TwilioServer:
@@ -65,6 +43,9 @@ class TwilioServer:
             web.post(f"{base}.json", with_faults(self._faults, "twilio", "/twilio", self.create)),
             web.get(f"{base}/{{message}}.json", with_faults(self._faults, "twilio", "/twilio", self.fetch)),
             web.get(f"{base}.json", with_faults(self._faults, "twilio", "/twilio", self.list)),
+            web.delete(
+                f"{base}/{{message}}.json", with_faults(self._faults, "twilio", "/twilio", self.delete)
+            ),
         ]
         return [*faulty, web.get("/twilio/inbox", self.inbox), web.post("/twilio/inbound", self.inbound)]
 
@@ -72,7 +53,7 @@ class TwilioServer:
         """Send a message; its status callbacks follow."""
         try:
             self._authenticate(request)
-            form = dict(parse_qsl(await request.text(), keep_blank_values=True))
+            form = check(parse_qsl(await request.text(), keep_blank_values=True))
             message = self._send(request.match_info["sid"], form)
         except TwilioRefused as refused:
             return web.json_response(refused.body, status=refused.status)
@@ -80,27 +61,18 @@ class TwilioServer:
         return web.json_response(message, status=201)
 
     def _send(self, account: str, form: dict[str, str]) -> Json:
-        to, body = form.get("To", ""), form.get("Body", "")
-        sender = form.get("From") or form.get("MessagingServiceSid")
-        if to in _MAGIC:
-            raise TwilioRefused(400, *_MAGIC[to])
-        if not _E164.fullmatch(to):
-            raise TwilioRefused(400, 21211, f"Invalid 'To' Phone Number: {to}")
-        if not sender:
-            raise TwilioRefused(400, 21603, "A 'From' phone number is required.")
-        if not body:
-            raise TwilioRefused(400, 21602, "Message body is required.")
-        if len(body) > BODY_MAX:
-            raise TwilioRefused(400, 21617, "The message body is too long.")
+        to, body = form["To"], form["Body"]
+        sender = form.get("From") or form["MessagingServiceSid"]
         if self._store.get("unsubscribed", to):
             raise TwilioRefused(400, 21610, "Attempt to send to unsubscribed recipient")
         message = self._keep(account, to, sender, body, "outbound-api", "queued")
+        status, error = fate(to)
         if callback := form.get("StatusCallback"):
             if not is_local(callback):
                 raise TwilioRefused(400, 21609, "The sandbox calls back on this machine only.")
-            self._call_back(message, callback)
-        # The network takes no time here: a fetched message has already arrived.
-        self._store.put("sms", message["sid"], {**message, "status": "delivered"})
+            self._call_back(message, callback, status, error)
+        # The network takes no time here: a fetched message has already arrived, or never will.
+        self._store.put("sms", message["sid"], {**message, "status": status, "error_code": error})
         return message
 
     def _keep(self, account: str, to: str, sender: str, body: str, direction: str, status: str) -> Json:
@@ -132,8 +104,8 @@ class TwilioServer:
             self._store.delete("sms", self._store.oldest_id("sms") or "")
         return self._store.put("sms", sid, message)
 
-    def _call_back(self, message: Json, url: str) -> None:
-        for status in ("queued", "sent", "delivered"):
+    def _call_back(self, message: Json, url: str, last: str, error: int | None) -> None:
+        for status in ("queued", "sent", last):
             fields = {
                 "MessageSid": message["sid"],
                 "SmsSid": message["sid"],
@@ -144,6 +116,8 @@ class TwilioServer:
                 "AccountSid": message["account_sid"],
                 "ApiVersion": "2010-04-01",
             }
+            if status == last and error is not None:
+                fields["ErrorCode"] = str(error)
             self._post(status, url, fields)
 
     def _post(self, kind: str, url: str, fields: dict[str, str]) -> None:
@@ -176,14 +150,35 @@ class TwilioServer:
         return web.json_response(message)
 
     async def list(self, request: web.Request) -> web.StreamResponse:
-        """The last messages, by `To`."""
+        """The last messages, by `To`, by `From`, or all."""
         try:
             self._authenticate(request)
         except TwilioRefused as refused:
             return web.json_response(refused.body, status=refused.status)
-        wanted = request.query.get("To")
-        messages = [m for m in self._store.newest("sms") if wanted in (None, m["to"])][:50]
-        return web.json_response({"messages": messages, "page": 0, "page_size": 50, "next_page_uri": None})
+        to, sender = request.query.get("To"), request.query.get("From")
+        messages = [
+            m for m in self._store.newest("sms") if to in (None, m["to"]) and sender in (None, m["from"])
+        ][:PAGE]
+        told = {"messages": messages, "page": 0, "page_size": PAGE, "next_page_uri": None}
+        return web.json_response(told)
+
+    async def delete(self, request: web.Request) -> web.StreamResponse:
+        """Forget a message, once it has arrived or failed for good."""
+        try:
+            self._authenticate(request)
+            self._forget(request.match_info["message"])
+        except TwilioRefused as refused:
+            return web.json_response(refused.body, status=refused.status)
+        self._store.commit()
+        return web.Response(status=204)
+
+    def _forget(self, sid: str) -> None:
+        message = self._store.get("sms", sid)
+        if message is None:
+            raise TwilioRefused(404, 20404, "The requested resource was not found")
+        if message["status"] not in _FINAL:
+            raise TwilioRefused(409, 20009, "Cannot delete message: delivery is not completed")
+        self._store.delete("sms", sid)
 
     async def inbox(self, request: web.Request) -> web.Response:
         """What was sent, newest first: for people and tests, not a part of Twilio."""
@@ -198,13 +193,12 @@ class TwilioServer:
     async def inbound(self, request: web.Request) -> web.Response:
         """`{from, body}`: a person's text to the platform. STOP also unsubscribes here, as at Twilio."""
         given = await request.json()
-        sender, body = str(given["from"]), str(given["body"])
+        sender, body, account = str(given["from"]), str(given["body"]), f"AC{'0' * 32}"
         word = body.strip().upper()
         if word in _STOP:
             self._store.put("unsubscribed", sender, {"number": sender})
         elif word in _START:
             self._store.delete("unsubscribed", sender)
-        account = f"AC{'0' * 32}"
         message = self._keep(
             account, str(given.get("to", "+15005550006")), sender, body, "inbound", "received"
         )
