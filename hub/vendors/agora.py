@@ -7,7 +7,7 @@ import aiohttp
 import msgspec
 from msgspec import Struct
 
-from hub.vendors.asking import Vendor, VendorUnavailable
+from hub.vendors.asking import Vendor, VendorRefused, VendorUnavailable
 
 T = TypeVar("T")
 MINUTES_MAX: Final = 1_440
@@ -63,6 +63,14 @@ class AgoraRest:
         answer = await self._vendor.ask("GET", RULES, query={"appid": self._app_id})
         found = _told(answer, _Rules).rules
         return next((rule.id for rule in found if rule.cname == channel and str(rule.uid) == str(uid)), None)
+
+    async def lift(self, number: int) -> None:
+        """Take a rule away, also one that is over or gone. Raises as `kick`."""
+        try:
+            await self._vendor.ask("DELETE", RULES, {"appid": self._app_id, "id": number})
+        except VendorRefused as error:
+            if error.status != 404:
+                raise
 
 
 def _told(answer: dict[str, object], kind: type[T]) -> T:
