@@ -11,7 +11,7 @@ FIND = for p in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
 	2>/dev/null && echo $$p && break; done
 PYTHON = $(or $(shell $(FIND)),$(error Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found))
 # The tests of one file stay together: they share stores and processes that take a while to start.
-WORKERS ?= 2
+WORKERS ?= 3
 INSTALL = $(PYTHON) -m sandbox.install
 # One lock for every system and Python that we support; it names no index, so each machine uses its own.
 COMPILE = .venv/bin/uv pip compile -q --universal --python-version 3.11 --generate-hashes \

@@ -8,10 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 import uvloop
 
-from bench import flags, rules, settlement
+from bench import exports, flags, live_room, rules, settlement
 
 BENCHMARKS: dict[str, Callable[[Sequence[str]], Awaitable[None]]] = {
+    "exports": exports.run,
     "flags": flags.run,
+    "live-room": live_room.run,
     "rules": rules.run,
     "settlement": settlement.run,
 }

@@ -28,9 +28,11 @@ def amount_minor(terms: Terms, billed_ms: int) -> int:
 def time_minor(terms: Terms, used_ms: int) -> int:
     """What this much paid time is worth at the agreed rate, in minor units, whatever the guest's cap is.
 
-    A flat price is worth the same however long it lasts. Raises UnknownCurrency.
+    A flat price is worth the same however long it lasts, from `flat_after_ms` on. Raises UnknownCurrency.
     """
     if terms.kind == "free" or used_ms == 0:
+        return 0
+    if terms.kind == "flat" and used_ms < terms.flat_after_ms:
         return 0
     if terms.kind == "flat":
         return money.down(terms.cap_minor, terms.currency)

@@ -32,6 +32,7 @@ def hold(
     return_url: str | None,
     at_ms: int,
     abandon_at_ms: int | None = None,
+    attempt: int = 1,
 ) -> Wanted:
     """Reserve an amount on a saved card, to be captured when the session is over.
 
@@ -49,11 +50,11 @@ def hold(
         # The charge says until when the hold can be captured.
         "expand": ["latest_charge"],
         "transfer_group": group(session_id),
-        "metadata": _metadata(session_id, participant_no, Kind.HOLD, ordinal),
+        "metadata": _metadata(session_id, participant_no, Kind.HOLD, ordinal, attempt),
     }
     body |= {"off_session": True} if return_url is None else {"return_url": return_url}
     request = Request(body, abandon_at_ms=abandon_at_ms)
-    return Wanted(Kind.HOLD, ordinal, amount_minor, currency, request, at_ms)
+    return Wanted(Kind.HOLD, ordinal, amount_minor, currency, request, at_ms, attempt)
 
 
 def charge(

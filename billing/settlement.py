@@ -32,7 +32,8 @@ class Settlement(Struct, frozen=True):
     `billed_ms` is before free time, of which `free_ms` was used. `subtotal_minor` is the price of the time;
     `total_minor` is what is charged, and the sum of the captures. `fee_minor` and `practitioner_minor` are
     its two parts. `promotion_minor` is what the platform pays the practitioner for the free time, whatever
-    becomes of the price. `waived` says why a price is not charged.
+    becomes of the price. `waived` says why a price is not charged. Of `kind` missed, the price is the fee
+    that was agreed for a booking that its guest misses.
     """
 
     session_id: SessionId
@@ -51,6 +52,7 @@ class Settlement(Struct, frozen=True):
     waived: Waived | None
     ledger: tuple[Entry, ...]
     operations: tuple[Wanted, ...]
+    kind: Literal["time", "missed"] = "time"
 
 
 def settle(
@@ -69,12 +71,14 @@ def settle(
     `destination` is the practitioner's connected account; without one nothing is transferred, and what they
     earned stays on the ledger. Raises ValueError while the session is not over, UnknownCurrency.
     """
+    room = room.of(guest)
     if room.state not in OVER or room.ended_at_ms is None:
         raise ValueError(f"A session that is {room.state} is not settled.")
     intervals = meter.intervals(room, guest, room.ended_at_ms)
     billed_ms = total_ms(intervals)
     free_ms = _free_ms(room, billed_ms)
-    subtotal_minor = price.amount_minor(room.terms, billed_ms)
+    missed = is_missed(room)
+    subtotal_minor = room.terms.missed_minor if missed else price.amount_minor(room.terms, billed_ms)
     promotion_minor = promotion.promotion_minor(room.terms, billed_ms, free_ms)
     usable = _usable(guest, held)
     parts, waived = _charges(room, subtotal_minor, usable)
@@ -106,7 +110,14 @@ def settle(
         waived=waived,
         ledger=ledger.earned(total_minor, fee_minor, room.terms.currency),
         operations=operations,
+        kind="missed" if missed else "time",
     )
+
+
+def is_missed(room: Room) -> bool:
+    """Whether the fee is due that was agreed for a booking that its guest misses. Then there is no time."""
+    agreed = room.booked is not None and room.live_at_ms is None and room.terms.missed_minor > 0
+    return agreed and who_pays.row(room.end_reason).missed == "fee"
 
 
 def _free_ms(room: Room, billed_ms: int) -> int:
@@ -126,7 +137,7 @@ def _charges(room: Room, due_minor: int, usable: tuple[Held, ...]) -> tuple[list
     parts = [0] * len(usable)
     if due_minor == 0:
         return parts, None
-    if who_pays.row(room.end_reason).time == "not_billed":
+    if who_pays.row(room.end_reason).time == "not_billed" and not is_missed(room):
         return parts, who_pays.cause(room.end_reason)
     if not usable:
         return parts, "unfunded"

@@ -48,11 +48,21 @@ L = TypeVar("L", bound=_Listed)
 
 
 class StripeGateway:
-    """A connection to Stripe. `api_base` replaces the address of its API; `timeout_s` bounds each call."""
+    """A connection to Stripe. `api_base` replaces the address of its API; `timeout_s` bounds each call.
 
-    def __init__(self, secret_key: str, *, api_base: str | None = None, timeout_s: float = TIMEOUT_S) -> None:
+    `session` is the aiohttp client that calls go over, and stays its owner's; without one there is an own.
+    """
+
+    def __init__(
+        self,
+        secret_key: str,
+        *,
+        api_base: str | None = None,
+        timeout_s: float = TIMEOUT_S,
+        session: object | None = None,
+    ) -> None:
         self._timeout_s = timeout_s
-        self._http = stripe.AIOHTTPClient(timeout=timeout_s)
+        self._http = stripe.AIOHTTPClient(timeout=timeout_s, session=session)
         addresses: dict[str, str] = {} if api_base is None else {"api": api_base}
         client = stripe.StripeClient(
             secret_key,

@@ -7,7 +7,7 @@ upper-case names of the fields; units are in the names (`_s`, `_ms`, `_bytes`, `
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -23,11 +23,12 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from config import addresses, shapes
+from config import addresses, reminding, shapes
 from config.pairs import contradictions
 
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Seconds = Annotated[int, Field(gt=0, le=31_536_000)]
+HOLD_MAX_S: Final = 4 * 86_400
 BasisPoints = Annotated[int, Field(ge=0, le=10_000)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Url = Annotated[str, AfterValidator(addresses.base_url)]
@@ -67,6 +68,7 @@ class Settings(BaseSettings):
     database_owner_url: PostgresDsn | None = None
     redis_url: RedisUrl
     data_key: Annotated[Secret[bytes], BeforeValidator(shapes.data_key)]
+    data_key_previous: Annotated[tuple[Secret[bytes], ...], BeforeValidator(shapes.data_keys)] = ()
     public_url: Origin
     port: Port = 8000
     environment: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = "production"
@@ -96,6 +98,13 @@ class Settings(BaseSettings):
         "https://api.twilio.com"
     )
 
+    # Reminders of booked sessions: how long before the start, and in which hours of the recipient's day there
+    # are none. How many go to numbers with the same first digits, and to one person; 0 lifts a limit.
+    reminders: Annotated[str, AfterValidator(reminding.checked_leads)] = "86400,3600,600"
+    quiet_hours: Annotated[str, AfterValidator(reminding.checked_hours)] = "21-8"
+    sms_per_prefix_per_hour: Count = 100
+    sms_per_person_per_day: Count = 30
+
     # Agora: without app id and certificate media is `peer`.
     agora_app_id: AgoraId | None = None
     agora_app_certificate: AgoraCertificate | None = None
@@ -117,12 +126,20 @@ class Settings(BaseSettings):
     reservation_s: Seconds = 30
     ring_s: Seconds = 30
     join_s: Seconds = 60
+    live_room_join_s: Seconds = 900
     reconnect_grace_s: Seconds = 120
     action_required_s: Seconds = 300
     hold_ack_s: Seconds = 6
     session_max_s: Seconds = 28_800
+    booking_hold_s: Seconds = 3_600
+    lobby_opens_s: Seconds = 600
+    no_show_s: Seconds = 600
+    booking_quiet_s: Seconds = 900
     held_message_s: Seconds = 60
     claim_lease_s: Seconds = 120
+    review_held_s: Seconds = 259_200
+    waitlist_offer_s: Seconds = 60
+    waitlist_s: Seconds = 86_400
     observe_s: Seconds = 900
 
     # Moderation. `rules_dir` holds the rule book of chat, if it is not the hub's own. What counts against a
@@ -152,6 +169,16 @@ class Settings(BaseSettings):
     transfer_delay_s: Count = 259_200
     refund_two_people_minor: Annotated[int, Field(ge=0, le=100_000_000)] = 10_000
     fraud_rules: str | None = None
+
+    # Erasure: how long it can be taken back. The vendors are told within ten days of the wish, so no longer.
+    erasure_grace_s: Annotated[int, Field(ge=0, le=864_000)] = 604_800
+
+    # Retention: a file of periods in place of the one that comes with the hub.
+    retention_file: str | None = None
+
+    # Exports of a person's own data: how long one can be had, and how long its worker may be silent.
+    export_keep_s: Seconds = 86_400
+    export_lease_s: Seconds = 30
 
     # Sizes.
     frame_max_bytes: Annotated[int, Field(ge=1_024, le=1_048_576)] = 16_384
@@ -239,6 +266,11 @@ def load(environ: Mapping[str, str]) -> Settings:
         raise SettingsError(problems) from None
     if settings.heartbeat_s >= settings.hub_dead_s:
         problems["HUB_DEAD_S"] = "must be greater than HEARTBEAT_S"
+    if settings.lobby_opens_s > settings.booking_hold_s:
+        problems["LOBBY_OPENS_S"] = "must not be greater than BOOKING_HOLD_S"
+    if settings.booking_hold_s > HOLD_MAX_S:
+        # A card's hold lasts for five to seven days, and has to outlive the session.
+        problems["BOOKING_HOLD_S"] = f"must not be greater than {HOLD_MAX_S}"
     if problems:
         raise SettingsError(problems)
     return settings

@@ -66,6 +66,11 @@ def data_key(value: object) -> bytes:
     return key
 
 
+def data_keys(value: object) -> tuple[bytes, ...]:
+    """Several such keys, with commas between them."""
+    return tuple(data_key(part.strip()) for part in str(value).split(","))
+
+
 def is_live(stripe_key: str) -> bool:
     """Whether a Stripe key moves real money."""
     return stripe_key.startswith(("sk_live_", "rk_live_"))

@@ -10,11 +10,13 @@ from functools import partial
 import structlog
 import uvloop
 
+from config import retention
 from config.settings import Settings, SettingsError, load
-from hub import check, logs, web, worker
+from hub import check, lifespan, logs, rotating, web, worker
 from hub.money import fraud_backtest, fraud_rules
 from hub.safety import rules
 from store.postgres.migrate import migrate
+from store.privacy.keys import WrongDataKeyError
 from store.privacy.signing import HeadKey
 
 Run = Callable[[Settings, asyncio.Event], Awaitable[int | None]]
@@ -32,7 +34,8 @@ async def _migrate(settings: Settings, _stop: asyncio.Event) -> None:
 
 async def _audit_key(settings: Settings, _stop: asyncio.Event) -> None:
     """Print what anybody can verify a signed head of the audit chain with."""
-    key = HeadKey(settings.data_key.get_secret_value())
+    async with lifespan.postgres_pool(settings) as pool:
+        key = HeadKey((await lifespan.keyring(settings, pool)).root)
     sys.stdout.write(f"ed25519 {key.id} {key.public.hex()}\n")
 
 
@@ -42,6 +45,7 @@ COMMANDS: dict[str, Run] = {
     "migrate": _migrate,
     "check": check.run,
     "audit-key": _audit_key,
+    "rotate-key": rotating.run,
 }
 WITH_ARGUMENTS: dict[str, Bind] = {
     "rules": lambda rest: partial(rules.run, arguments=rest),
@@ -63,6 +67,7 @@ def main(arguments: list[str]) -> int:
     try:
         settings = load(os.environ)
         fraud_rules.load(settings.fraud_rules)
+        retention.chosen(settings.retention_file)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -77,6 +82,11 @@ async def _until_stopped(run: Run, settings: Settings) -> int:
         loop.add_signal_handler(number, stop.set)
     try:
         return await run(settings, stop) or 0
+    except WrongDataKeyError as error:
+        # It names the setting and says what is wrong with it; where in the code that was found helps nobody.
+        log.error("process.bad_key", error=str(error))  # noqa: TRY400
+        sys.stderr.write(f"bad settings:\n  {error}\n")
+        return 2
     except Exception as error:
         log.exception("process.failed")
         sys.stderr.write(f"{type(error).__name__}: {error}\n")

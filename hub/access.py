@@ -73,12 +73,20 @@ EVENTS: Final[dict[str, Row]] = {
     "session:extend":                             Row(PARTY,   NO,           NO,        NO),
     "room:join":                                  Row(PARTY,   PARTY,        NO,        NO),
     "room:leave":                                 Row(PARTY,   PARTY,        NO,        NO),
+    # A live room: whoever wants to knocks, and its host lets them in.
+    "room:knock":                                 Row(ANY,     NO,           NO,        NO),
+    "room:admit":                                 Row(NO,      HOST,         NO,        NO),
+    "room:deny":                                  Row(NO,      HOST,         NO,        NO),
+    "room:lobby":                                 Row(NO,      HOST,         NO,        NO),
     "chat:send":                                  Row(PARTY,   PARTY,        NO,        NO),
     "chat:history":                               Row(PARTY,   PARTY,        NO,        NO),
     "chat:typing":                                Row(PARTY,   PARTY,        NO,        NO),
     "chat:read":                                  Row(PARTY,   PARTY,        NO,        NO),
     "media:refresh":                              Row(PARTY,   PARTY,        NO,        NO),
     "media:signal":                               Row(PARTY,   PARTY,        NO,        NO),
+    # Record: the host, with both people's consent.
+    "recording:start":                            Row(NO,      HOST,         NO,        NO),
+    "recording:stop":                             Row(NO,      HOST,         NO,        NO),
     "moderation:observe":                         Row(NO,      NO,           CASE_WHY,  NO),
     "moderation:unobserve":                       Row(NO,      NO,           SELF,      NO),
 
@@ -116,10 +124,44 @@ ROUTES: Final[dict[str, Row]] = {
     "GET /v1/sessions/{id}":                      Row(PARTY,   PARTY,        PARTY,     PARTY),
     "GET /v1/sessions/{id}/transcript":           Row(PARTY,   PARTY,        PARTY,     PARTY),
 
+    # What is said of it, by whom, and who answers. Everybody signed in reads it.
+    "POST /v1/sessions/{id}/reviews":             Row(PARTY,   NO,           NO,        NO),
+    "PATCH /v1/reviews/{id}":                     Row(PARTY,   NO,           NO,        NO),
+    "GET /v1/me/reviews":                         Row(SELF,    SELF,         SELF,      SELF),
+    "POST /v1/reviews/{id}/answer":               Row(NO,      HOST,         NO,        NO),
+    "GET /v1/practitioners/{id}/reviews":         Row(ANY,     ANY,          ANY,       ANY),
+    "POST /v1/reviews/{id}/reports":              Row(ANY,     ANY,          NO,        NO),
+    "GET /v1/moderation/reviews/{id}":            Row(NO,      NO,           CASE,      CASE_WHY),
+
+    # Whom one likes, and for whom one waits.
+    "GET /v1/me/favourites":                      Row(SELF,    SELF,         NO,        NO),
+    "GET /v1/me/favourites/{id}":                 Row(SELF,    SELF,         NO,        NO),
+    "PUT /v1/me/favourites/{id}":                 Row(SELF,    SELF,         NO,        NO),
+    "DELETE /v1/me/favourites/{id}":              Row(SELF,    SELF,         NO,        NO),
+    "GET /v1/me/waitlist":                        Row(SELF,    NO,           NO,        NO),
+    "GET /v1/me/waitlist/{id}":                   Row(SELF,    NO,           NO,        NO),
+    "PUT /v1/me/waitlist/{id}":                   Row(SELF,    NO,           NO,        NO),
+    "DELETE /v1/me/waitlist/{id}":                Row(SELF,    NO,           NO,        NO),
+
+    # Book: the two whose booking it is. Only its guest moves it.
+    "GET /v1/me/availability":                    Row(NO,      SELF,         NO,        NO),
+    "PUT /v1/me/availability":                    Row(NO,      SELF,         NO,        NO),
+    "GET /v1/practitioners/{id}/slots":           Row(ANY,     ANY,          ANY,       ANY),
+    "GET /v1/bookings":                           Row(PARTY,   PARTY,        NO,        NO),
+    "POST /v1/bookings":                          Row(ANY,     NO,           NO,        NO),
+    "GET /v1/bookings/{id}":                      Row(PARTY,   PARTY,        NO,        NO),
+    "PATCH /v1/bookings/{id}":                    Row(PARTY,   NO,           NO,        NO),
+    "DELETE /v1/bookings/{id}":                   Row(PARTY,   PARTY,        NO,        NO),
+    "GET /v1/bookings/{id}/calendar.ics":         Row(PARTY,   PARTY,        NO,        NO),
+    "POST /v1/me/calendar-link":                  Row(SELF,    SELF,         NO,        NO),
+    "DELETE /v1/me/calendar-link":                Row(SELF,    SELF,         NO,        NO),
+
     # Go online.
     "GET /v1/practitioners":                      Row(ANY,     ANY,          ANY,       ANY),
     "GET /v1/practitioners/{id}":                 Row(ANY,     ANY,          ANY,       ANY),
     "GET /v1/practitioners/{id}/deal":            Row(ANY,     ANY,          ANY,       ANY),
+    "GET /v1/live-rooms":                         Row(ANY,     ANY,          ANY,       ANY),
+    "POST /v1/live-rooms":                        Row(NO,      SELF,         NO,        NO),
     "POST /v1/me/payouts/onboarding":             Row(NO,      SELF,         NO,        NO),
 
     # Flags, evidence. What moderators decided can be appealed, by anybody whom it concerned.
@@ -177,7 +219,23 @@ ROUTES: Final[dict[str, Row]] = {
     "POST /v1/policy/acceptances":                Row(SELF,    SELF,         SELF,      SELF),
     "POST /v1/admin/policies":                    Row(NO,      NO,           NO,        ANY_WHY),
     "GET /v1/admin/analytics":                    Row(NO,      NO,           NO,        ANY),
+    "GET /v1/privacy/data-map":                   Row(ANY,     ANY,          ANY,       ANY),
     "GET /v1/me/access":                          Row(SELF,    SELF,         SELF,      SELF),
+    "DELETE /v1/me":                              Row(SELF,    SELF,         SELF,      SELF),
+    "POST /v1/me/erasure/cancel":                 Row(SELF,    SELF,         SELF,      SELF),
+    "GET /v1/me/erasure":                         Row(SELF,    SELF,         SELF,      SELF),
+    "POST /v1/admin/data-requests":               Row(NO,      NO,           NO,        CASE_WHY),
+    "GET /v1/admin/data-requests":                Row(NO,      NO,           NO,        ANY),
+    "POST /v1/admin/data-requests/{id}/answer":   Row(NO,      NO,           NO,        ANY_WHY),
+    # What an authority wants to be kept: a copy of it, and nobody's own.
+    "PUT /v1/admin/legal-holds":                  Row(NO,      NO,           NO,        CASE_WHY),
+    "GET /v1/admin/legal-holds":                  Row(NO,      NO,           NO,        CASE_WHY),
+    "GET /v1/admin/legal-holds/{id}":             Row(NO,      NO,           NO,        CASE_WHY),
+    "POST /v1/admin/legal-holds/{id}/review":     Row(NO,      NO,           NO,        CASE_WHY),
+    "DELETE /v1/admin/legal-holds/{id}":          Row(NO,      NO,           NO,        CASE_WHY),
+    "POST /v1/me/exports":                        Row(SELF,    SELF,         SELF,      SELF),
+    "GET /v1/me/exports/{id}":                    Row(SELF,    SELF,         SELF,      SELF),
+    "GET /v1/me/exports/{id}/download":           Row(SELF,    SELF,         SELF,      SELF),
     "POST /v1/me/sign-out":                       Row(SELF,    SELF,         SELF,      SELF),
 
     # Roles: never one's own. Guests ask to become practitioners.
@@ -201,8 +259,12 @@ OPEN: Final[dict[str, str]] = {
     "GET /v1/openapi.json": "anybody",
     "GET /v1/asyncapi.json": "anybody",
     "GET /socket.io/": "anybody, until the handshake's token is checked",
+    "GET /v1/me/calendar.ics": "whoever has the private address of a calendar",
+    "GET /v1/erasures/{receipt}": "whoever has the number; it says nothing about whom",
+    "POST /webhooks/agora": "whoever signs with the endpoint's secret",
     "POST /webhooks/stripe": "whoever signs with the endpoint's secret",
     "POST /webhooks/stripe-connect": "whoever signs with the endpoint's secret",
+    "POST /webhooks/twilio": "whoever signs with the account's token",
 }
 """What asks nobody to sign in, and who may then."""
 

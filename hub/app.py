@@ -12,12 +12,17 @@ from hub.errors import HTTP_STATUS, Code, Refused, refused_from, wire
 from hub.hub import Hub
 from hub.lifespan import Stores
 from hub.metrics import Metrics
+from hub.routes.agora_webhooks import AgoraWebhooks
 from hub.routes.answer import table
+from hub.routes.calendar import CalendarFeed
 from hub.routes.documents import Documents
+from hub.routes.erasure import Receipts
 from hub.routes.operators import Operators
 from hub.routes.page import Page
 from hub.routes.topics import ROUTES
+from hub.routes.twilio import TwilioWebhooks
 from hub.routes.webhooks import StripeWebhooks
+from store.privacy.numbers import Numbers
 from store.redis.command import command
 
 BODY_MAX = 512 * 1024
@@ -57,7 +62,22 @@ def make_app(
         livemode=settings.livemode,
         now_s=wall_clock.now_s,
     )
-    for routes in (operators, stripe, Page(), Documents()):
+    agora_secret = settings.agora_webhook_secret
+    agora = AgoraWebhooks(
+        stores.pool,
+        secret=None if agora_secret is None else agora_secret.get_secret_value(),
+        now_ms=wall_clock.now_ms,
+    )
+    twilio_token = settings.twilio_auth_token
+    twilio = TwilioWebhooks(
+        stores.pool,
+        Numbers(stores.keyring.root),
+        token=None if twilio_token is None else twilio_token.get_secret_value(),
+        public_url=settings.public_url,
+        now_ms=wall_clock.now_ms,
+    )
+    told = (operators, stripe, agora, twilio)
+    for routes in (*told, Page(), Documents(), CalendarFeed(hub), Receipts(stores.pool)):
         app.add_routes(routes.routes())
     app.add_routes(table(hub, ROUTES))
     return app

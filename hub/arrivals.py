@@ -5,7 +5,7 @@ from functools import partial
 import msgpack
 import msgspec
 
-from hub import outbound, views
+from hub import exporting, in_app, leaving, outbound, views
 from hub.delivery import Follow
 from hub.edge.connection import Connection
 from hub.edge.fanout import deliver, frame
@@ -13,12 +13,13 @@ from hub.hub import Hub
 from hub.moderation import observing, suspending
 from hub.safety import notices
 from hub.safety.block_cache import BLOCKS
-from hub.tell import offer
+from hub.tell import lobby, lobby_state, offer
 from rooms.ids import SessionId, UserId
-from rooms.room import OVER, Room, State
+from rooms.room import OVER, Participant, Room, State
 from store.redis import keys
 from store.redis.bus import Bus
 from store.redis.moderation import SUSPENDED
+from store.redis.notices import LEAVING
 
 
 class Arrivals:
@@ -82,6 +83,12 @@ class Arrivals:
         kind, session_id = msgpack.unpackb(message)
         if kind == notices.NOTICE:
             notices.hear(self._hub.helplines, list(self._hub.sockets_of(user_id)), session_id)
+        elif kind == in_app.IN_APP:
+            in_app.hear(self._hub.sockets_of(user_id), session_id)
+        elif kind == exporting.EXPORT:
+            exporting.hear(list(self._hub.sockets_of(user_id)), session_id)
+        elif kind == LEAVING:
+            leaving.hear(list(self._hub.sockets_of(user_id)), session_id)
         elif kind == BLOCKS:
             self._hub.blocks.hear(user_id, UserId(session_id))
             if self._hub.watchers.watches(user_id):
@@ -116,3 +123,13 @@ def _tell_where_they_are(connection: Connection, room: Room) -> None:
     hold = views.hold(person) if ringing else msgspec.UNSET
     body = msgspec.json.encode(outbound.SessionState(views.session(room), hold))
     deliver(frame("session:state", body), [connection])
+    if room.kind == "live_room":
+        _tell_of_lobby(connection, room, person)
+
+
+def _tell_of_lobby(connection: Connection, room: Room, person: Participant) -> None:
+    """Where a guest stands; to the host, who waits."""
+    if person.role == "practitioner":
+        deliver(frame("lobby:changed", msgspec.json.encode(lobby(room))), [connection])
+    else:
+        deliver(frame("lobby:state", msgspec.json.encode(lobby_state(room, person))), [connection])

@@ -48,9 +48,9 @@ def remembering(proxies: Iterable[str]) -> Middleware:
 class Callers:
     """Notes who comes from where. `now_ms` gives Unix milliseconds."""
 
-    def __init__(self, pool: asyncpg.Pool, data_key: bytes, *, now_ms: Callable[[], int]) -> None:
+    def __init__(self, pool: asyncpg.Pool, root: bytes, *, now_ms: Callable[[], int]) -> None:
         self._pool = pool
-        self._marks = Marks(data_key)
+        self._marks = Marks(root)
         self._now_ms = now_ms
         self._known: OrderedDict[tuple[str, str, str, int], None] = OrderedDict()
         self._waiting: list[Seen] = []

@@ -56,5 +56,7 @@ def details(practice: Practice) -> bytes:
             currency=practice.currency,
             free_s=practice.free_s,
             accepts_instant=practice.accepts_instant,
+            rating=practice.rating,
+            rating_count=practice.rating_count,
         )
     )

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from hub.edge.connection import Connection, Frame
 from hub.edge.fanout import deliver, frame
 from hub.moderation.observed import OBSERVED, Observers
-from hub.tell import INSIDE, OBSERVERS, PEOPLE, ROOM, USER
+from hub.tell import HUBS, INSIDE, OBSERVERS, PEOPLE, ROOM, USER, Part
 from rooms.departure import Proofs
 from rooms.ids import ConnectionId, SessionId, UserId
 from rooms.room import Participant, Room, State
@@ -85,6 +85,9 @@ class Delivery:
 
     def event(self, followed: Follow, event: Outgoing) -> None:
         """A fact, to whom it concerns."""
+        if event.audience == HUBS:
+            take_part(followed, event.body)
+            return
         sent = frame(event.name, event.body)
         deliver(sent, self._audience(followed, event.audience))
         if event.audience == ROOM and event.name in OBSERVED:
@@ -115,6 +118,25 @@ class Delivery:
 def moment(audience: str, name: str, body: msgspec.Struct, *, but: UserId | None = None) -> bytes:
     """Something that is true for a moment only, as the bus carries it. `but` is not told."""
     return bytes(msgpack.packb(["t", audience, name, msgspec.json.encode(body), but]))
+
+
+def take_part(followed: Follow, body: bytes) -> None:
+    """Somebody is in the lobby, in the room or out of it: who is not in hears nothing more of it."""
+    part = msgspec.json.decode(body, type=Part)
+    if part.lobby == "refused":
+        followed.people.pop(part.user_id, None)
+    else:
+        followed.people[part.user_id] = Participant(
+            part.no, part.user_id, part.name, part.role, lobby=part.lobby
+        )
+    if part.lobby != "admitted":
+        put_out(followed, part.user_id)
+
+
+def put_out(followed: Follow, user_id: UserId) -> None:
+    """No line of theirs is told what is said in the room any more."""
+    for connection in [one for one in followed.joined.values() if one.user_id == user_id]:
+        del followed.joined[connection.id]
 
 
 class _Named(msgspec.Struct):

@@ -13,7 +13,7 @@ import msgpack
 import structlog
 from redis.exceptions import RedisError
 
-from hub.delivery import Delivery, Follow, call_by_name
+from hub.delivery import Delivery, Follow, call_by_name, put_out
 from hub.moderation.observed import SESSION_OVER
 from rooms.deadlines import next_due_ms
 from rooms.departure import Proofs
@@ -142,7 +142,11 @@ class Follows:
     def _see(self, followed: Follow, room: Room) -> None:
         followed.version = room.version
         followed.state = room.state
-        followed.people = {person.user_id: person for person in room.people}
+        followed.people = {person.user_id: person for person in room.people if person.lobby != "refused"}
+        if room.kind == "live_room":
+            for guest in room.guests:
+                if guest.lobby != "admitted":
+                    put_out(followed, guest.user_id)
         self._arm(followed, next_due_ms(room))
 
     def _arm(self, followed: Follow, due_ms: int | None) -> None:

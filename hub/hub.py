@@ -1,11 +1,13 @@
 """What handlers are given: everything one hub process is made of, and nothing global."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from billing.stripe_gateway import StripeGateway
+from config.retention import Period, periods
+from hub.disclosing import of_nobody
 from hub.drawing import Drawing
 from hub.edge.connection import Connection
 from hub.follow import Follows
@@ -20,11 +22,14 @@ from hub.safety.judging import Safety
 from hub.tasks import Job
 from hub.watchers import Watchers
 from hub.workers.roles import Roles
+from rooms.bookings.times import Times
 from rooms.errors import InDoubt
 from rooms.ids import HubId, UserId
 from rooms.media import AgoraApp
 from rooms.room import Limits
 from store.privacy.keys import Keyring
+from store.privacy.retention import Ages
+from store.privacy.vendors import VendorId
 from store.redis.allowances import Allowances
 from store.redis.chat import Chat
 from store.redis.directory import Directory
@@ -76,6 +81,10 @@ class Offer:
     hold_ack_s: float
     environment: str
     return_url: str
+    times: Times = field(default_factory=Times)
+    """The times around a booking."""
+    live_join_ms: int = 900_000
+    """How long a live room waits for its host."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +147,22 @@ class Hub:
     sockets_of: Callable[[UserId], Collection[Connection]]
     spawn: Callable[[str, Job], None]
     announce: Callable[[str], Awaitable[None]] = to_nobody
+    disclose: Callable[[UserId, VendorId, str], None] = of_nobody
     drawing: Drawing = field(default_factory=Drawing)
+    erasure_grace_ms: int = 604_800_000
+    """How long somebody may take back that they want to be erased."""
+    periods: Mapping[str, Period] = field(default_factory=periods)
+    """How long each kind of thing is kept here."""
+    exports_per_week: int = 1
+    """How many archives of their own data a person may ask for; 0 for any number."""
+    records: bool = False
+    """Whether there is somewhere to put recordings."""
+
+    def shows(self, table: str, at_ms: int) -> bool:
+        """Whether a row of that age is young enough to be shown."""
+        return at_ms > self.ages.shown_after_ms(table, self.now_ms())
+
+    @property
+    def ages(self) -> Ages:
+        """What is too old to be shown."""
+        return Ages(self.periods)

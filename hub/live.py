@@ -1,7 +1,6 @@
 """The one door through which a session changes: decide, commit, and set its people free once it is over."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import partial
 
 import structlog
 
@@ -9,12 +8,13 @@ from rooms import deadlines, departure
 from rooms.departure import Proofs
 from rooms.directory import Standing
 from rooms.errors import NotFound
-from rooms.ids import HubId, SessionId
+from rooms.ids import HubId, SessionId, UserId
 from rooms.news import Change
-from rooms.room import OVER, Room, State
+from rooms.room import OVER, Room
 from store.redis.directory import Directory
 from store.redis.people import People
-from store.redis.rooms import Decide, Loaded, Rooms
+from store.redis.rooms import Rooms
+from store.redis.turns import Decide, Loaded
 
 log = structlog.get_logger()
 
@@ -58,9 +58,19 @@ class Live:
 
     async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
         """Decide and commit. Raises what the decision refuses with, and what `Rooms.change` does."""
-        loaded = await self.rooms.change(session_id, partial(_punctually, decide))
+        own: list[Room] = []
+
+        def decided(room: Room, *, now_ms: int) -> Change:
+            change = _punctually(decide, room, now_ms=now_ms)
+            own[:] = [room, change.room]
+            return change
+
+        loaded = await self.rooms.change(session_id, decided)
         if loaded.room.state in OVER:
             await self.free(loaded.room)
+        elif own:
+            # What others decided in the same commit is theirs to follow up: who knocks anew is not let go.
+            await self._free_guests(own[0], own[1])
         return loaded
 
     async def change_with_proofs(
@@ -129,10 +139,19 @@ class Live:
             if person.role == "practitioner":
                 await self._directory.show(standing)
 
+    async def _free_guests(self, before: Room, after: Room) -> None:
+        """Guests of a live room who are out of it by this change are held by it no more."""
+        if after.kind != "live_room":
+            return
+        were_in = {guest.user_id for guest in before.guests if guest.lobby != "refused"}
+        for guest in after.guests:
+            if guest.lobby == "refused" and guest.user_id in were_in:
+                await self._people.release(guest.user_id, after.id)
+
     async def corrected(self, standing: Standing) -> Standing:
         """How a practitioner really stands: a session that is over holds nobody, whatever was left of it."""
         held_by = standing.session_id
-        if held_by is None or not standing.confirmed or not await self.is_over(held_by):
+        if held_by is None or not standing.confirmed or await self.holds(held_by, standing.user_id):
             return standing
         return await self._people.release(standing.user_id, held_by)
 
@@ -141,12 +160,20 @@ class Live:
         loaded = await self.rooms.load(session_id)
         return loaded is None or loaded.room.state in OVER
 
+    async def holds(self, session_id: SessionId, user_id: UserId) -> bool:
+        """Whether a session holds this person: nothing of it is over for them."""
+        loaded = await self.rooms.load(session_id)
+        if loaded is None or loaded.room.state in OVER:
+            return False
+        me = loaded.room.participant(user_id)
+        return me is not None and me.lobby != "refused"
+
 
 def _punctually(decide: Decide, room: Room, *, now_ms: int) -> Change:
     """Decide on the room as it is by now: a ring, a wait or a grace that is over does not last until somebody
-    notices. A live room's deadlines need proofs, and are left to the tick.
+    notices. Deadlines that depend on who was there need proofs, and are left to the tick.
     """
-    due = Change(room) if room.state is State.LIVE else deadlines.tick(room, now_ms=now_ms)
+    due = Change(room) if deadlines.needs_proofs(room) else deadlines.tick(room, now_ms=now_ms)
     change = decide(due.room, now_ms=now_ms)
     return Change(change.room, (*due.news, *change.news))
 

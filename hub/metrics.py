@@ -1,7 +1,7 @@
 """Figures for operators, in Prometheus' format. No label holds anything of a person."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -10,6 +10,7 @@ from hub.edge.connection import Connection
 from hub.edge.inbox import Answers
 from hub.events import HANDLERS
 from store.moderation_records import QueueFigures
+from store.postgres.erasures import Figures
 
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 6.0, 10.0)
 
@@ -39,6 +40,18 @@ class Metrics:
         self._oldest_s = Gauge(
             "hub_flags_oldest_seconds", "Age of the oldest of them", registry=self.registry
         )
+        self._erasures = Gauge(
+            "hub_erasures",
+            "Erasures that are not done: all, those with ten days left, and those that should be",
+            ["which"],
+            registry=self.registry,
+        )
+        self._removed = Gauge(
+            "hub_retention_removed_rows",
+            "Rows removed or emptied because of their age, since the beginning, by kind",
+            ["kind"],
+            registry=self.registry,
+        )
         Gauge("hub_connections", "Open connections", registry=self.registry).set_function(connections)
         Gauge("hub_rooms", "Rooms that are followed", registry=self.registry).set_function(rooms)
 
@@ -47,6 +60,17 @@ class Metrics:
         oldest_ms = now_ms if figures.oldest_at_ms is None else figures.oldest_at_ms
         self._waiting.set(figures.waiting)
         self._oldest_s.set(max(0, now_ms - oldest_ms) / 1000)
+
+    def erasures(self, figures: Figures) -> None:
+        """How people's erasures stand."""
+        self._erasures.labels("open").set(figures.open)
+        self._erasures.labels("late").set(figures.late)
+        self._erasures.labels("overdue").set(figures.overdue)
+
+    def removed(self, totals: Iterable[tuple[str, int]]) -> None:
+        """How much was removed because of its age."""
+        for kind, rows in totals:
+            self._removed.labels(kind).set(rows)
 
     def exposition(self) -> bytes:
         """Everything, as text."""

@@ -42,16 +42,15 @@ class Presence:
         followed.joined[connection.id] = connection
         self._inside.setdefault(connection.id, (connection, set()))[1].add(followed.session_id)
 
+    def wait(self, session_id: SessionId, connection: Connection) -> None:
+        """The socket keeps a knock up: it is told nothing of the room, but that it goes is recorded."""
+        self._inside.setdefault(connection.id, (connection, set()))[1].add(session_id)
+
     def leave(self, followed: Follow | None, session_id: SessionId, connection: Connection) -> None:
         """The socket has left the room on purpose."""
         if followed is not None:
             followed.joined.pop(connection.id, None)
         self._forget(session_id, connection.id)
-
-    def is_in(self, session_id: SessionId, connection: Connection) -> bool:
-        """Whether the socket is in the room, as far as this hub knows."""
-        inside = self._inside.get(connection.id)
-        return inside is not None and session_id in inside[1]
 
     def gone(self, connection: Connection, follows: dict[SessionId, Follow]) -> None:
         """The socket is gone. Its rooms are left as of its last packet, by `record_departures`."""
@@ -112,10 +111,13 @@ class Presence:
     async def record_departures(self, live: Live) -> int:
         """Commit what is owed. What fails stays owed. Gives how many were recorded."""
         recorded = 0
-        for (session_id, connection_id), heard_ms in list(self._leaving.items()):
-            decide = partial(_drop, connection_id=connection_id, heard_ms=heard_ms)
+        leaving: dict[SessionId, dict[ConnectionId, int]] = {}
+        for (session_id, connection_id), heard_ms in self._leaving.items():
+            leaving.setdefault(session_id, {})[connection_id] = heard_ms
+        # All who leave one room go in one step: when a line with hundreds behind it breaks, they are many.
+        for session_id, heard in leaving.items():
             try:
-                await live.change(session_id, decide)
+                await live.change(session_id, partial(_drop, heard=heard))
             except (RedisError, OSError, InDoubt) as error:
                 log.warning("presence.departure_unrecorded", error=type(error).__name__)
                 break
@@ -124,8 +126,9 @@ class Presence:
             except RoomError as error:
                 log.warning("presence.departure_refused", code=error.code)
                 continue
-            self._leaving.pop((session_id, connection_id), None)
-            recorded += 1
+            for connection_id in heard:
+                self._leaving.pop((session_id, connection_id), None)
+            recorded += len(heard)
         return recorded
 
     @property
@@ -148,5 +151,5 @@ class Presence:
             del self._inside[connection_id]
 
 
-def _drop(room: Room, *, connection_id: ConnectionId, heard_ms: int, now_ms: int) -> Change:
-    return departure.drop(room, {connection_id: heard_ms}, reason="line_dropped", now_ms=now_ms)
+def _drop(room: Room, *, heard: Proofs, now_ms: int) -> Change:
+    return departure.drop(room, heard, reason="line_dropped", now_ms=now_ms)

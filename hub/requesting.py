@@ -13,10 +13,12 @@ import uuid_utils
 from msgspec.structs import replace
 
 from billing import holds, money, requests
-from hub import eligible, views, wire, words
+from hub import eligible, views, waiting, wire, words
+from hub.bookings import calendars
 from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.leaving import require_staying
 from hub.money import deal
 from hub.safety import blocks
 from hub.safety.judging import require_no_open_question
@@ -67,14 +69,17 @@ async def _begin(
     practice, card, name = await _both_sides(hub, who, practitioner_id)
     await blocks.require_none(hub.pool, who.user_id, practitioner_id)
     await require_no_open_question(hub.pool, who.user_id)
-    await _require_nothing_owed(hub, who.user_id)
+    await require_staying(hub.pool, who.user_id)
+    await waiting.require_turn(hub, who.user_id, practitioner_id)
+    await require_nothing_owed(hub, who.user_id)
+    until_ms = await calendars.require_quiet(hub, who.user_id, practitioner_id)
     # What can't be agreed is refused before anybody is reserved.
     asked = deal.terms(hub, practice, cap_minor, free_ms=0)
     if asked.kind != "free" and card is None:
         raise Refused(Code.PAYMENT_REQUIRED, "Save a card first; nothing is charged before the session.")
-    await _reserve(hub, who.user_id, session_id, must_be_online=False)
+    await reserve(hub, who.user_id, session_id, must_be_online=False)
     try:
-        await _reserve(hub, practitioner_id, session_id, must_be_online=True)
+        await reserve(hub, practitioner_id, session_id, must_be_online=True)
         free_ms = await deal.granted_ms(hub, practice, who.user_id, card, session_id)
         change = session.request(
             session_id,
@@ -82,6 +87,7 @@ async def _begin(
             guest=(who.user_id, name),
             terms=replace(asked, free_ms=free_ms),
             limits=hub.offer.limits,
+            until_ms=until_ms,
             now_ms=await hub.live.rooms.now_ms(),
         )
         room = await hub.live.rooms.create(change)
@@ -92,10 +98,11 @@ async def _begin(
         raise
     await _confirm(hub, room)
     await _record(hub, room, card)
+    await waiting.leave(hub.pool, who.user_id, practitioner_id)
     return room
 
 
-async def _require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
+async def require_nothing_owed(hub: Hub, guest_id: UserId) -> None:
     """Raises Refused with `payment_required`; its `fields` say it in each other language as well."""
     owed: dict[str, int] = {}
     for one in await receivables.owed(hub.pool, guest_id):
@@ -116,10 +123,12 @@ async def _both_sides(hub: Hub, who: Principal, practitioner_id: UserId) -> tupl
     return practice, await people_records.card(hub.pool, who.user_id), me.name
 
 
-async def _reserve(hub: Hub, user_id: UserId, session_id: SessionId, *, must_be_online: bool) -> None:
-    """Raises Busy for the practitioner, AlreadyInSession for the guest, Offline."""
+async def reserve(hub: Hub, user_id: UserId, session_id: SessionId, *, must_be_online: bool) -> None:
+    """Reserve somebody for a session for a while. Raises Busy where they had to be online, else
+    AlreadyInSession; Offline.
+    """
     held = await hub.people.reserve(user_id, session_id, must_be_online=must_be_online)
-    if held is not None and held.confirmed and await hub.live.is_over(held.session_id):
+    if held is not None and held.confirmed and not await hub.live.holds(held.session_id, user_id):
         held = await hub.people.reserve(
             user_id, session_id, must_be_online=must_be_online, over=held.session_id
         )

@@ -3,6 +3,7 @@
 from config.settings import Settings
 from hub.edge.limits import Numbers
 from hub.hub import Offer, Sizes
+from rooms.bookings.times import Times
 from rooms.limits import Rate
 from rooms.media import AgoraApp
 from rooms.room import Limits
@@ -23,6 +24,16 @@ def session_limits(settings: Settings) -> Limits:
         session_ms=settings.session_max_s * 1000,
         unheard_ms=(settings.ping_interval_s + settings.ping_timeout_s) * 1000,
         extend_percent=settings.extend_at_percent,
+    )
+
+
+def booking_times(settings: Settings) -> Times:
+    """The times around a booking."""
+    return Times(
+        hold_ms=settings.booking_hold_s * 1000,
+        lobby_ms=settings.lobby_opens_s * 1000,
+        no_show_ms=settings.no_show_s * 1000,
+        quiet_ms=settings.booking_quiet_s * 1000,
     )
 
 
@@ -69,6 +80,8 @@ def offer(settings: Settings) -> Offer:
         hold_ack_s=settings.hold_ack_s,
         environment=settings.environment,
         return_url=settings.public_url,
+        live_join_ms=settings.live_room_join_s * 1000,
+        times=booking_times(settings),
     )
 
 

@@ -1,11 +1,13 @@
 """Rooms, put into the words of the contract."""
 
+from typing import Literal
+
 from msgspec import UNSET
 
 from billing import price
-from hub.wire import HoldView, Meter, Named, ParticipantView, Price, Session
+from hub.wire import HoldView, Meter, Named, ParticipantView, Price, RecordingView, Session
 from rooms import meter
-from rooms.room import Participant, Room
+from rooms.room import OVER, Participant, Room, Terms
 
 
 def named(person: Participant) -> Named:
@@ -26,7 +28,7 @@ def session(room: Room) -> Session:
         seats=room.seats,
         price=Price(
             terms.kind,
-            terms.rate_minor_per_minute,
+            amount_minor(terms),
             terms.currency,
             terms.free_ms // 1000,
             terms.minimum_minor,
@@ -36,7 +38,27 @@ def session(room: Room) -> Session:
         live_at_ms=room.live_at_ms,
         ended_at_ms=room.ended_at_ms,
         end_reason=room.end_reason,
+        until_ms=room.until_ms,
+        recording=recording(room),
     )
+
+
+def recording(room: Room) -> RecordingView | None:
+    """How the latest recording stands; None where there was none, or the session is over."""
+    told = room.recording
+    if told is None or room.state in OVER:
+        return None
+    return RecordingView(told.state, told.by, told.at_ms)
+
+
+def amount_minor(terms: Terms) -> int:
+    """The price as it is said: of a minute, or of the whole."""
+    return terms.cap_minor if terms.kind == "flat" else terms.rate_minor_per_minute
+
+
+def lobby_state(guest: Participant) -> Literal["waiting", "admitted", "denied"]:
+    """Where a guest of a live room stands, in the word of the contract."""
+    return "denied" if guest.lobby == "refused" else guest.lobby
 
 
 def hold(guest: Participant) -> HoldView:
@@ -46,16 +68,30 @@ def hold(guest: Participant) -> HoldView:
     return HoldView(guest.hold.status, UNSET if guest.hold.url is None else guest.hold.url)
 
 
-def participants(room: Room) -> list[ParticipantView]:
-    """Everyone who takes part."""
+PARTICIPANTS_SHOWN = 500
+"""So many are named at once, those who are there first."""
+
+
+def participants(room: Room, seen_by: Participant, *, all_of_them: bool) -> list[ParticipantView]:
+    """Everyone who takes part; of a live room those who were let in, or without `all_of_them` the host and
+    oneself.
+    """
+    shown = [
+        person
+        for person in room.people
+        if person.lobby == "admitted" and (all_of_them or person.no in (0, seen_by.no))
+    ]
+    if len(shown) > PARTICIPANTS_SHOWN:
+        shown = sorted(shown, key=lambda person: not person.present)[:PARTICIPANTS_SHOWN]
     return [
         ParticipantView(person.user_id, person.name, person.role, person.present, person.muted)
-        for person in room.people
+        for person in shown
     ]
 
 
 def meter_view(room: Room, guest: Participant, now_ms: int) -> Meter:
     """A guest's meter at a moment of the store's time."""
+    room = room.of(guest)
     billed_ms = meter.billed_ms(room, guest, now_ms)
     return Meter(
         session_id=room.id,

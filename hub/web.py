@@ -14,6 +14,7 @@ import uuid_utils
 from aiohttp import ClientSession, web
 
 from billing.stripe_gateway import StripeGateway
+from config import retention
 from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.admission import Admission
@@ -22,6 +23,7 @@ from hub.arrivals import Arrivals
 from hub.callers import Callers
 from hub.chatting import reopened
 from hub.delivery import Delivery, Follow
+from hub.disclosing import Disclosing
 from hub.edge.auth import Tokens
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Dispatch
@@ -47,13 +49,16 @@ from hub.settings_view import agora_app, edge_numbers, offer, pace, sizes
 from hub.survival.survival import Survival
 from hub.tasks import Tasks
 from hub.tell import tell
+from hub.vendors import configured
 from hub.watchers import Watchers
 from hub.workers import audited, flags
 from hub.workers.acts import Acts
 from hub.workers.sweep import Deadlines, LostHubs, Standings
 from rooms.departure import Proofs
 from rooms.ids import HubId, SessionId, UserId
+from store.postgres import erasures
 from store.postgres import flags as flag_records
+from store.postgres import retention as removals
 from store.redis import keys
 from store.redis.allowances import Allowances
 from store.redis.announcements import Announcements
@@ -76,6 +81,8 @@ SWEEP_S = 1.0
 STANDINGS_S = 5.0
 SETTLE_AGAIN_S = 0.1
 CALLERS_S = 2.0
+DISCLOSURES_S = 2.0
+LAST_WORDS_S = 3.0
 
 
 class WebProcess:
@@ -138,12 +145,13 @@ class WebProcess:
             spawn=self.tasks.spawn,
             now_ms=wall_clock.now_ms,
         )
-        self.callers = Callers(stores.pool, settings.data_key.get_secret_value(), now_ms=wall_clock.now_ms)
+        self.callers = Callers(stores.pool, stores.keyring.root, now_ms=wall_clock.now_ms)
         self.identity = Identity(tokens, Revocations(stores.redis), seen=self.callers.note)
         self.metrics = Metrics(connections=lambda: len(self.sockets.connections), rooms=self._count_rooms)
+        self.disclosing = Disclosing(stores.pool, now_ms=wall_clock.now_ms)
         self.hub = self._hub()
         self.arrivals = Arrivals(self.hub, self.bus)
-        self.admission = Admission(stores.pool, self.hub.moderation, now_ms=wall_clock.now_ms)
+        self.admission = Admission(stores.pool, self.hub.moderation, stores.keyring, now_ms=wall_clock.now_ms)
         numbers = edge_numbers(settings)
         dispatch = Dispatch(
             HANDLERS, self.hub, now_ms=wall_clock.now_ms, handler_limit_s=numbers.handler_limit_s
@@ -217,6 +225,11 @@ class WebProcess:
             sockets_of=self._sockets_of,
             spawn=self.tasks.spawn,
             announce=Announcements(self.stores.redis).announce,
+            periods=retention.chosen(settings.retention_file),
+            exports_per_week=settings.exports_per_week,
+            disclose=self.disclosing.note,
+            erasure_grace_ms=settings.erasure_grace_s * 1000,
+            records=configured.cloud_recording(settings, self.http) is not None,
         )
 
     def _everybody(self) -> Collection[Connection]:
@@ -246,6 +259,7 @@ class WebProcess:
         every(settings.checkpoint_s, "checkpoints", self.survival.checkpoint)
         every(SWEEP_S, "departures", self._record_departures)
         every(CALLERS_S, "callers", self.callers.run_once)
+        every(DISCLOSURES_S, "disclosures", self.disclosing.run_once)
         every(SWEEP_S, "lost_hubs", self._lost_hubs().run_once)
         every(SWEEP_S, "deadlines", Deadlines(self.live).run_once)
         self.flags.listen(self.bus)
@@ -278,6 +292,11 @@ class WebProcess:
         except Exception as error:  # noqa: BLE001  Whatever is left is found by the sweep of another hub.
             log.warning("hub.stopped_owing", owed=self.presence.owed, error=type(error).__name__)
         await self.tasks.end()
+        try:
+            async with asyncio.timeout(LAST_WORDS_S):
+                await self.disclosing.run_once()
+        except Exception as error:  # noqa: BLE001  The record is away, and nobody waits for it any more.
+            log.warning("hub.stopped_undisclosed", error=type(error).__name__)
         log.info("hub.stopped", hub=self.here())
 
     async def _settle_up(self) -> None:
@@ -325,6 +344,8 @@ class WebProcess:
 
     async def _count_flags(self) -> None:
         self.metrics.queue(await flag_records.figures(self.stores.pool), now_ms=wall_clock.now_ms())
+        self.metrics.erasures(await erasures.figures(self.stores.pool, now_ms=wall_clock.now_ms()))
+        self.metrics.removed(await removals.totals(self.stores.pool))
 
     async def _drop_suspended(self) -> None:
         """The bus was away: whoever was suspended meanwhile is still here."""
@@ -353,10 +374,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then drain."""
     async with (
         lifespan.stores(settings) as stores,
-        lifespan.http_client() as http,
-        lifespan.stripe_gateway(settings) as stripe,
+        lifespan.way_out(settings) as out,
     ):
-        process = WebProcess(settings, stores, http, stripe)
+        process = WebProcess(settings, stores, out.http, out.stripe)
+        process.metrics.registry.register(out.refusals.count)
         await process.start()
         app = make_app(settings, stores, process.hub, process.sockets, process.metrics)
         runner = web.AppRunner(app, access_log=None, handle_signals=False)

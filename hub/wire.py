@@ -8,7 +8,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from hub.wire_safety import Because
 from rooms.chat import TEXT_MAX
 from rooms.directory import Status
-from rooms.room import HoldStatus, Kind, State
+from rooms.room import HoldStatus, Kind, RecordingState, State
 
 UUID = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 Uuid = Annotated[str, Meta(pattern=UUID, max_length=36)]
@@ -63,6 +63,14 @@ class Price(Struct, frozen=True):
     cap_minor: int
 
 
+class RecordingView(Struct, frozen=True):
+    """How the latest recording of a session stands, who began it, and since when it is so."""
+
+    state: RecordingState
+    by: str
+    at_ms: int
+
+
 class Session(Struct, frozen=True):
     """A session as its people see it."""
 
@@ -78,6 +86,9 @@ class Session(Struct, frozen=True):
     live_at_ms: int | None
     ended_at_ms: int | None
     end_reason: str | None
+    until_ms: int | None = None
+    """When it is over at the latest, because it was booked until then, or somebody's next booking begins."""
+    recording: RecordingView | None = None
 
 
 class HoldView(Struct, frozen=True):
@@ -102,7 +113,10 @@ class Meter(Struct, frozen=True):
 
 
 class Media(Struct, frozen=True):
-    """Credentials for the media channel. `provider` is `peer` where no Agora app is set."""
+    """Credentials for the media channel. `provider` is `peer` where no Agora app is set.
+
+    Without `publish` one sees and hears, and is not seen or heard: in a live room with many seats.
+    """
 
     provider: Literal["agora", "peer"]
     app_id: str | None
@@ -110,6 +124,7 @@ class Media(Struct, frozen=True):
     uid: int
     token: str | None
     expires_at_ms: int
+    publish: bool = True
 
 
 class ParticipantView(Struct, frozen=True):
@@ -165,6 +180,8 @@ class Practitioner(Struct, frozen=True):
     rating_count: int
     minimum_minor: int | None
     cap_minor: int | None
+    next_slot_at_ms: int | UnsetType | None = UNSET
+    """When they can be booked next, within two weeks; where one practitioner is asked for."""
 
 
 # Bodies and replies, in the order of the contract.
@@ -217,6 +234,12 @@ class SessionReply(Reply, frozen=True):
     session: Session
 
 
+class RecordingReply(Reply, frozen=True):
+    """How the latest recording stands; null where there was none. `recording:changed` tells what follows."""
+
+    recording: RecordingView | None
+
+
 class Ended(Reply, frozen=True):
     """The session after its end, and its final meter."""
 
@@ -255,6 +278,8 @@ class Joined(Reply, frozen=True):
     meter: Meter | None
     media: Media
     you: You
+    waiting: list[Named] | UnsetType = UNSET
+    """To the host of a live room: who waits in the lobby."""
 
 
 class SendChat(Body, frozen=True):

@@ -26,6 +26,7 @@ class Flag(Struct, frozen=True, omit_defaults=True):
 
     The queue is ordered by `distress`, then by `due_by_ms`: by when somebody should have looked. `strikes` is
     what earlier decisions about the person weigh by now; `suggests` is what that may call for, never more.
+    With a `review_id` it is about what they wrote in that review, and `message_id` names the wording.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Flag(Struct, frozen=True, omit_defaults=True):
     claimed_until_ms: int | UnsetType = UNSET
     resolution: str | UnsetType = UNSET
     resolved_at_ms: int | UnsetType = UNSET
+    review_id: str | UnsetType = UNSET
 
 
 class FlagTold(Struct, frozen=True):

@@ -36,6 +36,12 @@ class Busy(RoomError):
     code = "busy"
 
 
+class Booked(RoomError):
+    """You have a booked session soon."""
+
+    code = "conflict"
+
+
 class Offline(RoomError):
     """The practitioner is not online."""
 
@@ -48,10 +54,34 @@ class NotLive(RoomError):
     code = "not_live"
 
 
+class NotAdmitted(RoomError):
+    """The host has not let you in yet."""
+
+    code = "forbidden"
+
+
+class RoomFull(RoomError):
+    """The room has no free seat."""
+
+    code = "conflict"
+
+
+class LobbyFull(RoomError):
+    """As many people as there is room for are waiting already; try again in a while."""
+
+    code = "conflict"
+
+
 class NotInRoom(RoomError):
     """Join the room before speaking in it."""
 
     code = "forbidden"
+
+
+class NotRecorded(RoomError):
+    """Live rooms are not recorded: everybody in them would have to agree."""
+
+    code = "conflict"
 
 
 class Muted(RoomError):

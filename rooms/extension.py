@@ -7,9 +7,9 @@ question puts the operation on record, and the second time finds it there. Amoun
 from msgspec.structs import replace
 
 from rooms import meter
-from rooms.errors import IllegalTransition, NotFound, NotLive
+from rooms.errors import IllegalTransition, NotAdmitted, NotFound, NotLive
 from rooms.ids import UserId
-from rooms.news import Change, Noticed, StateChanged
+from rooms.news import Change, MeterChanged, Noticed, StateChanged
 from rooms.room import OPEN, OVER, Further, Hold, Participant, Room
 
 AGAIN_MS = 5_000
@@ -46,14 +46,16 @@ def ask(
     """The guest wants `minutes` more, and agrees to be charged up to `cap_minor`.
 
     The same `request_id`, or the same wish while the last one is not decided, changes nothing.
-    Raises NotLive, NotFound, IllegalTransition.
+    Raises NotLive, NotFound, NotAdmitted, IllegalTransition.
     """
     guest, hold = _funded(room, guest_id)
     further = hold.further
     if request_id is not None and request_id in dict(further.requests):
         return Change(room)
-    if room.state in OVER:
+    if room.state in OVER or guest.lobby == "refused":
         raise NotLive
+    if guest.lobby == "waiting":
+        raise NotAdmitted
     if room.state not in OPEN or hold.status != "placed" or room.terms.kind != "per_minute":
         raise IllegalTransition("This session cannot be extended.")
     if further.asked is not None and further.minutes == minutes:
@@ -66,6 +68,9 @@ def ask(
         named = (*further.requests, (request_id, further.tried))
         further = replace(further, requests=named[-REQUESTS_KEPT:])
     asking = room.with_participant(replace(guest, hold=replace(hold, further=further)))
+    if room.kind == "live_room":
+        own = replace(asking.participant(guest_id) or guest, cap_minor=cap_minor)
+        return Change(replace(asking.with_participant(own), clock_ms=now_ms), (MeterChanged(guest.no),))
     terms = replace(room.terms, cap_minor=cap_minor)
     return Change(replace(asking, terms=terms, clock_ms=now_ms), (StateChanged(),))
 
@@ -73,7 +78,7 @@ def ask(
 def refuse(room: Room, guest_id: UserId, *, ordinal: int, now_ms: int) -> Change:
     """A further hold came to nothing: both are told, and the session ends when the funded time is used up."""
     guest, hold = _funded(room, guest_id)
-    if hold.further.asked != ordinal or room.state in OVER:
+    if hold.further.asked != ordinal or room.state in OVER or guest.lobby == "refused":
         return Change(room)
     further = replace(hold.further, asked=None, minutes=0, possible=False)
     refused = room.with_participant(replace(guest, hold=replace(hold, further=further)))

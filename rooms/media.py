@@ -6,7 +6,6 @@ import hashlib
 from typing import Literal
 
 from agora_token_builder import RtcTokenBuilder
-from agora_token_builder.RtcTokenBuilder import Role_Publisher
 from agoraiotools import RtcTokenBuilder2
 from msgspec import Struct
 
@@ -17,7 +16,12 @@ from rooms.room import Participant, Room
 FIRST_UID = 1
 """Agora reads uid 0 as 'anyone', so participant 0 has uid 1."""
 
-ROLE_PUBLISHER_007 = 1
+PUBLISHES, LISTENS = 1, 2
+"""Roles of a token, the same in both formats."""
+STAGE_SEATS = 16
+"""In a live room with more seats than this, guests listen: the stage is the host's."""
+MESH_SEATS = 4
+"""Where no Agora app carries the media, guests of a room with more seats signal with their host alone."""
 
 
 class AgoraApp(Struct, frozen=True):
@@ -55,10 +59,27 @@ def credentials(
 ) -> Credentials:
     """The person's place in the channel, never past funded time plus grace."""
     name, uid = channel(room.id), person.no + FIRST_UID
+    role = PUBLISHES if publishes(room, person) else LISTENS
     lasts_ms = min(longest_ms, _funded_ms(room, person, now_ms) + room.limits.grace_ms)
     expires_at_ms = now_ms + lasts_ms
-    token = None if app is None else _token(app, name, uid, lasts_s=lasts_ms // 1000, now_ms=now_ms)
+    token = None if app is None else _token(app, name, uid, role, lasts_s=lasts_ms // 1000, now_ms=now_ms)
     return Credentials(name, uid, token, expires_at_ms)
+
+
+def recorder(app: AgoraApp, session_id: SessionId, uid: int, *, lasts_s: int, now_ms: int) -> str:
+    """The token by which a recorder takes the place `uid` in the session's channel. It only listens."""
+    return _token(app, channel(session_id), uid, LISTENS, lasts_s=lasts_s, now_ms=now_ms)
+
+
+def publishes(room: Room, person: Participant) -> bool:
+    """Whether somebody may be seen and heard, or only see and hear."""
+    return person.role == "practitioner" or room.seats <= STAGE_SEATS
+
+
+def may_signal(room: Room, one: Participant, other: Participant) -> bool:
+    """Whether two people's media stacks talk to each other where no Agora app carries the media."""
+    both_in = one.lobby == other.lobby == "admitted"
+    return both_in and one.no != other.no and (room.seats <= MESH_SEATS or 0 in (one.no, other.no))
 
 
 def _funded_ms(room: Room, person: Participant, now_ms: int) -> int:
@@ -77,16 +98,14 @@ def _funded_ms(room: Room, person: Participant, now_ms: int) -> int:
     )
 
 
-def _token(app: AgoraApp, name: str, uid: int, *, lasts_s: int, now_ms: int) -> str:
+def _token(app: AgoraApp, name: str, uid: int, role: int, *, lasts_s: int, now_ms: int) -> str:
     if app.version == "006":
         expires_at_s = now_ms // 1000 + lasts_s
-        token = RtcTokenBuilder.buildTokenWithUid(
-            app.app_id, app.certificate, name, uid, Role_Publisher, expires_at_s
-        )
+        token = RtcTokenBuilder.buildTokenWithUid(app.app_id, app.certificate, name, uid, role, expires_at_s)
     else:
         # This format counts its seconds from the moment it is built.
         token = RtcTokenBuilder2.build_token_with_uid(
-            app.app_id, app.certificate, name, uid, ROLE_PUBLISHER_007, lasts_s, lasts_s
+            app.app_id, app.certificate, name, uid, role, lasts_s, lasts_s
         )
     if not token:
         raise ValueError("Agora's builder made no token: the app id or the certificate is malformed.")

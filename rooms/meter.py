@@ -14,6 +14,8 @@ def intervals(room: Room, guest: Participant, now_ms: int) -> Spans:
         return ()
     until_ms = now_ms if room.ended_at_ms is None else room.ended_at_ms
     common = intersection(guest.presence(until_ms), room.practitioner.presence(until_ms))
+    if guest.billed_until_ms is not None:
+        until_ms = min(until_ms, guest.billed_until_ms)
     billed = within(common, room.live_at_ms, until_ms)
     return billed if guest.hold is None else first(billed, guest.hold.funded_ms)
 

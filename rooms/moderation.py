@@ -5,7 +5,7 @@ from typing import Final, Literal, assert_never
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rooms import session
+from rooms import lobby, session
 from rooms.departure import Proofs
 from rooms.errors import IllegalTransition, NotFound, NotLive, RoomError
 from rooms.ids import UserId
@@ -131,6 +131,8 @@ def host_unmutes(room: Room, who: UserId, user_id: UserId, *, now_ms: int) -> Ch
 def host_removes(room: Room, who: UserId, user_id: UserId, *, proofs: Proofs, now_ms: int) -> Change:
     """The host removes a guest. With a single guest nobody is left, so the host has ended the session."""
     _require_host(room, who, user_id)
+    if room.kind == "live_room":
+        return lobby.remove(room, who, user_id, proofs=proofs, now_ms=now_ms)
     return session.end(room, who, proofs=proofs, now_ms=now_ms)
 
 
@@ -144,8 +146,8 @@ def carry_out(
 ) -> Change:
     """What an action changes in the room, if anything. Raises NotFound for somebody who has no part in it.
 
-    Removing one of two ends it: nobody is left to be with. Time stops, and who pays is decided, in this one
-    change.
+    Removing one of two ends it: nobody is left to be with. A guest of a live room is removed from it, and the
+    others stay. Time stops, and who pays is decided, in this one change.
     """
     action, user_id = decided.action, decided.user_id
     match action:
@@ -159,9 +161,27 @@ def carry_out(
             return unmute(room, user_id, by="moderator", now_ms=now_ms)
         case "end" | "remove" | "suspend":
             because = because_of(room, decided)
+            if user_id is not None and is_one_of_many(room, user_id):
+                return _stop_part(room, user_id, action, because, proofs, now_ms)
             return session.stop(room, because, proofs=proofs, now_ms=now_ms)
         case never:
             assert_never(never)
+
+
+def is_one_of_many(room: Room, user_id: UserId) -> bool:
+    """Whether somebody is a guest of a live room, which goes on without them."""
+    return room.kind == "live_room" and room.practitioner.user_id != user_id
+
+
+def _stop_part(
+    room: Room, user_id: UserId, action: Action, because: session.Because, proofs: Proofs, now_ms: int
+) -> Change:
+    out = lobby.stop_part(room, user_id, because, proofs=proofs, now_ms=now_ms)
+    if action != "end":
+        return out
+    # The whole room ends; who was at fault pays by that, and the others as after any end.
+    over = session.stop(out.room, "ended_by_moderator", proofs=proofs, now_ms=now_ms)
+    return Change(over.room, (*out.news, *over.news))
 
 
 def because_of(room: Room, decided: Sanction) -> session.Because:

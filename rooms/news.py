@@ -56,7 +56,39 @@ class Muted(Struct, frozen=True):
     until_ms: int | None = None
 
 
-News = StateChanged | Offered | PresenceChanged | MeterChanged | MeterWarned | Noticed | Muted
+class PartChanged(Struct, frozen=True):
+    """Somebody is in the lobby, in the room or out of it, or is called otherwise. For hubs, not people."""
+
+    no: int
+
+
+class LobbyTold(Struct, frozen=True):
+    """Where a guest of a live room stands now. For that guest."""
+
+    guest_no: int
+
+
+class LobbyChanged(Struct, frozen=True):
+    """Who waits in the lobby changed. For the host."""
+
+
+class RecordingChanged(Struct, frozen=True):
+    """Something is recorded from now on, or not any more. For those in the room."""
+
+
+News = (
+    StateChanged
+    | Offered
+    | PresenceChanged
+    | MeterChanged
+    | MeterWarned
+    | Noticed
+    | Muted
+    | PartChanged
+    | LobbyTold
+    | LobbyChanged
+    | RecordingChanged
+)
 
 
 class Change(Struct, frozen=True):

@@ -52,6 +52,24 @@ class Terms(Struct, frozen=True):
     cap_minor: int
     hold_minutes: int = 10
     """How much paid time one hold covers."""
+    missed_minor: int = 0
+    """What a booking's guest agreed to pay for cancelling late, or for not coming."""
+    flat_after_ms: int = 0
+    """How long the guest must have been in together with the host before a flat price is due."""
+
+
+class Booked(Struct, frozen=True):
+    """The times of a booking, fixed when its room is made.
+
+    `free_until_ms`: until then its guest cancels free of charge. `held_by_ms`: by then the money is held.
+    `opens_at_ms`: its lobby opens. `missed_at_ms`: whoever has not come by then does not come.
+    """
+
+    free_until_ms: int
+    held_by_ms: int
+    opens_at_ms: int
+    starts_at_ms: int
+    missed_at_ms: int
 
 
 class Limits(Struct, frozen=True):
@@ -80,6 +98,15 @@ class Anchor(Struct, frozen=True):
 HoldStatus = Literal["pending", "action_required", "placed", "declined"]
 
 MutedBy = Literal["host", "moderator"]
+Side = Literal["guest", "practitioner"]
+"""On which side of a session somebody takes part."""
+
+Lobby = Literal["waiting", "admitted", "refused"]
+"""Where a guest of a live room stands. `refused` is out, for whatever reason; in a session of two all are
+admitted.
+"""
+History = Literal["all", "from_entry", "none"]
+"""What of a live room's chat somebody who comes later is shown."""
 
 
 class Further(Struct, frozen=True):
@@ -109,13 +136,39 @@ class Hold(Struct, frozen=True):
     further: Further = Further()
 
 
-class Participant(Struct, frozen=True):
-    """One person's part in the session. `no` is opaque and small: 0 the practitioner, guests from 1."""
+RecordingState = Literal["starting", "recording", "stopped", "failed"]
+
+
+class Recording(Struct, frozen=True):
+    """The latest recording of the session as its people see it: how it stands, who began it, since when.
+
+    `id` is its row's on record; a later recording has a higher one.
+    """
+
+    id: str
+    state: RecordingState
+    by: UserId
+    at_ms: int
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is recorded any more."""
+        return self.state in ("stopped", "failed")
+
+
+class Participant(Struct, frozen=True, omit_defaults=True):
+    """One person's part in the session. `no` is opaque and small: 0 the practitioner, guests from 1.
+
+    In a live room each guest's part has a life of its own: `knock_id` names the knock that it began with,
+    `holds_from` is the first hold that counts for it, `from_seq` what of the chat came before it. While its
+    person has no line in lobby or room, `away_since_ms` says since when. A part that was entered and is over
+    has `ended_at_ms`; `end_reason` says why, of one that was never entered too.
+    """
 
     no: int
     user_id: UserId
     name: str
-    role: Literal["guest", "practitioner"]
+    role: Side
     anchors: tuple[Anchor, ...] = ()
     spans: Spans = ()
     """Closed, proven presence."""
@@ -126,11 +179,33 @@ class Participant(Struct, frozen=True):
     muted_until_ms: int | None = None
     """When a mute is over by itself; None while it lasts until somebody takes it back."""
     muted_by: MutedBy | None = None
+    lobby: Lobby = "admitted"
+    knock_id: str | None = None
+    knocked_at_ms: int = 0
+    holds_from: int = 1
+    cap_minor: int | None = None
+    """The most that this guest can be charged, where it is not the terms' own."""
+    entered_at_ms: int | None = None
+    from_seq: int = 0
+    away_since_ms: int | None = None
+    ended_at_ms: int | None = None
+    end_reason: str | None = None
+    billed_until_ms: int | None = None
+    """Of a part that is over in a room that goes on: until when its host had proven to be there."""
 
     @property
     def present(self) -> bool:
-        """Whether any socket of theirs is in the room."""
-        return bool(self.anchors)
+        """Whether any socket of theirs is in the room. One that waits in the lobby is not."""
+        return bool(self.anchors) and self.lobby == "admitted"
+
+    def is_in(self, connection: ConnectionId) -> bool:
+        """Whether this socket of theirs is in the room, and proves that they are."""
+        return self.lobby == "admitted" and any(anchor.connection == connection for anchor in self.anchors)
+
+    @property
+    def ready(self) -> bool:
+        """Whether they wait in the lobby, with their hold placed if the room has a price."""
+        return self.lobby == "waiting" and (self.hold is None or self.hold.status == "placed")
 
     def unmuted(self) -> "Participant":
         """The same person, free to speak."""
@@ -138,6 +213,8 @@ class Participant(Struct, frozen=True):
 
     def presence(self, now_ms: int) -> Spans:
         """All presence up to now: what is proven and closed, and what the open sockets stand for."""
+        if self.lobby != "admitted":
+            return self.spans
         return union((*self.spans, *(Span(anchor.since_ms, now_ms) for anchor in self.anchors)))
 
 
@@ -163,6 +240,47 @@ class Room(Struct, frozen=True):
     paused_at_ms: int | None = None
     ended_at_ms: int | None = None
     end_reason: str | None = None
+    history: History = "all"
+    starts_at_ms: int | None = None
+    """Of a live room: when its host means to begin, if that was not at once."""
+    booked: Booked | None = None
+    until_ms: int | None = None
+    """When the session is over at the latest, because somebody's time belongs to others from then on."""
+    recording: Recording | None = None
+
+    @property
+    def together(self) -> bool:
+        """Whether those are in the room without whom it does not go on: the host, and with them one guest.
+        A live room goes on for its host alone; nobody is billed for that.
+        """
+        others = self.kind == "live_room" or any(guest.present for guest in self.guests)
+        return self.practitioner.present and others
+
+    def of(self, guest: Participant) -> "Room":
+        """The session as it is for one guest: over when their part is, with their own cap."""
+        if self.kind != "live_room":
+            return self
+        cap_minor = self.terms.cap_minor if guest.cap_minor is None else guest.cap_minor
+        own = replace(self, terms=replace(self.terms, cap_minor=cap_minor))
+        if guest.lobby != "refused":
+            return own
+        ended_at_ms = guest.ended_at_ms or self.ended_at_ms
+        state = self.state if ended_at_ms is None else State.ENDED
+        reason = guest.end_reason or self.end_reason
+        clock_ms = self.clock_ms if ended_at_ms is None else ended_at_ms
+        return replace(own, state=state, ended_at_ms=ended_at_ms, end_reason=reason, clock_ms=clock_ms)
+
+    @property
+    def holds_people(self) -> bool:
+        """Whether its people can be in no other session. A booking leaves them free until its lobby opens."""
+        return self.state not in OVER and not (self.booked is not None and self.state is State.REQUESTED)
+
+    def holds(self, person: Participant) -> bool:
+        """Whether this one can be in no other session. Who is out of a live room may, and the host of one
+        that begins later, until they come in.
+        """
+        to_come = self.state is State.WAITING and self.starts_at_ms is not None
+        return self.holds_people and person.lobby != "refused" and not (to_come and person.no == 0)
 
     @property
     def people(self) -> tuple[Participant, ...]:
@@ -171,7 +289,9 @@ class Room(Struct, frozen=True):
 
     def participant(self, user_id: UserId) -> Participant | None:
         """The part of this person, if they have one."""
-        return next((person for person in self.people if person.user_id == user_id), None)
+        if self.practitioner.user_id == user_id:
+            return self.practitioner
+        return next((guest for guest in self.guests if guest.user_id == user_id), None)
 
     def with_participant(self, changed: Participant) -> "Room":
         """The room with one person's part replaced."""

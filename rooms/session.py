@@ -11,11 +11,21 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from rooms import departure, extension, meter
+from rooms import booked, departure, extension, lobby, meter
 from rooms.departure import Proofs
-from rooms.errors import IllegalTransition, NotFound, NotLive
+from rooms.errors import IllegalTransition, NotAdmitted, NotFound, NotLive
 from rooms.ids import ConnectionId, HubId, SessionId, UserId
-from rooms.news import Change, MeterChanged, News, Offered, PresenceChanged, StateChanged
+from rooms.news import (
+    Change,
+    LobbyChanged,
+    LobbyTold,
+    MeterChanged,
+    News,
+    Offered,
+    PartChanged,
+    PresenceChanged,
+    StateChanged,
+)
 from rooms.room import OPEN, OVER, Anchor, Hold, Limits, Participant, Room, State, Terms
 
 Because = Literal[
@@ -31,9 +41,10 @@ def request(
     guest: tuple[UserId, str],
     terms: Terms,
     limits: Limits,
+    until_ms: int | None = None,
     now_ms: int,
 ) -> Change:
-    """A guest asks for an instant session. People are `(id, name)`.
+    """A guest asks for an instant session. People are `(id, name)`. It is over by `until_ms`, if given.
 
     It rings once a hold is placed; a session without a price rings at once.
     """
@@ -52,6 +63,7 @@ def request(
         requested_at_ms=now_ms,
         offered_at_ms=now_ms if unpaid else None,
         clock_ms=now_ms,
+        until_ms=until_ms,
     )
     return Change(room, (StateChanged(), Offered()) if unpaid else (StateChanged(),))
 
@@ -67,7 +79,7 @@ def fund(
     guest, hold = _funding(room, guest_id)
     if ordinal in hold.ordinals:
         return Change(room)
-    if room.state in OVER:
+    if room.state in OVER or guest.lobby == "refused" or ordinal < guest.holds_from:
         raise NotLive("The session is over; a hold that comes now is not used.")
     now_ms = max(now_ms, room.clock_ms)
     further = extension.placed(hold.further, ordinal, more=more)
@@ -76,27 +88,39 @@ def fund(
     # A mark that lies ahead again will be warned of again; one that is still behind was warned of.
     warned = tuple(minute for minute in guest.warned_minutes if minute * 60_000 >= left_ms)
     funded = room.with_participant(replace(guest, hold=hold, warned_minutes=warned))
+    if room.booked is not None:
+        return Change(replace(funded, clock_ms=now_ms), (StateChanged(), MeterChanged(guest.no)))
     if room.state is State.REQUESTED and room.offered_at_ms is None:
         offered = replace(funded, offered_at_ms=now_ms, clock_ms=now_ms)
         return Change(offered, (StateChanged(), Offered()))
-    return Change(replace(funded, clock_ms=now_ms), (MeterChanged(guest.no),))
+    ready = guest.lobby == "waiting" and not guest.ready
+    told = (LobbyTold(guest.no), LobbyChanged()) if ready else (MeterChanged(guest.no),)
+    return Change(replace(funded, clock_ms=now_ms), told)
 
 
 def await_confirmation(room: Room, guest_id: UserId, *, url: str, now_ms: int) -> Change:
     """The guest's bank wants to be asked first (3-D Secure); `url` is where the guest does that."""
     guest, hold = _funding(room, guest_id)
-    if room.state is not State.REQUESTED or hold.status != "pending":
+    if not _undecided(room, guest) or hold.status != "pending":
         return Change(room)
-    waiting = room.with_participant(replace(guest, hold=Hold("action_required", url=url)))
-    return Change(replace(waiting, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(),))
+    asking = replace(hold, status="action_required", url=url)
+    waiting = room.with_participant(replace(guest, hold=asking))
+    told = StateChanged() if room.kind != "live_room" else LobbyTold(guest.no)
+    return Change(replace(waiting, clock_ms=max(now_ms, room.clock_ms)), (told,))
 
 
 def decline_hold(room: Room, guest_id: UserId, *, now_ms: int) -> Change:
-    """The card was declined. A request that waited for it is cancelled; a running one goes on."""
+    """The card was declined. A request or knock that waited for it is over; a running session goes on."""
     guest, hold = _funding(room, guest_id)
-    if room.state is not State.REQUESTED or hold.status == "placed":
+    if not _undecided(room, guest) or hold.status == "placed":
         return Change(room)
-    declined = room.with_participant(replace(guest, hold=Hold("declined")))
+    refused = replace(guest, hold=replace(hold, status="declined", url=None))
+    declined = room.with_participant(refused)
+    if room.booked is not None:
+        # There is time to save another card until the money has to be held.
+        return Change(replace(declined, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(),))
+    if room.kind == "live_room":
+        return departure.end_part(declined, refused, "card_declined", now_ms=now_ms)
     return departure.close(declined, State.CANCELLED, "card_declined", now_ms=now_ms)
 
 
@@ -117,6 +141,8 @@ def decline(room: Room, who: UserId, *, now_ms: int) -> Change:
     _require_practitioner(room, who)
     if room.state is State.DECLINED:
         return Change(room)
+    if room.booked is not None:
+        return booked.cancel(room, who, now_ms=now_ms)
     if room.state is not State.REQUESTED:
         raise IllegalTransition(f"A session that is {room.state} cannot be declined.")
     return departure.close(room, State.DECLINED, "declined", now_ms=now_ms)
@@ -128,23 +154,41 @@ def cancel(room: Room, who: UserId, *, now_ms: int) -> Change:
         raise NotFound
     if room.state is State.CANCELLED:
         return Change(room)
+    if room.kind == "live_room":
+        return lobby.take_back(room, who, now_ms=now_ms)
+    if room.booked is not None:
+        return booked.cancel(room, who, now_ms=now_ms)
     if room.state not in (State.REQUESTED, State.WAITING):
         raise IllegalTransition(f"A session that is {room.state} cannot be cancelled; end it.")
     return departure.close(room, State.CANCELLED, "cancelled_by_guest", now_ms=now_ms)
 
 
-def join(room: Room, who: UserId, *, connection: ConnectionId, hub: HubId, now_ms: int) -> Change:
-    """A socket of a participant enters the room. With both sides present the session is live."""
+def join(
+    room: Room, who: UserId, *, connection: ConnectionId, hub: HubId, seq: int = 0, now_ms: int
+) -> Change:
+    """A socket of a participant enters the room. With both sides present the session is live.
+
+    `seq` is the last message before it: whoever comes into a live room for the first time comes after it.
+    """
     person = _part(room, who)
     if room.state not in OPEN:
         raise NotLive
+    if person.lobby == "waiting":
+        raise NotAdmitted
+    if person.lobby == "refused":
+        raise NotLive("Your part in this room is over.")
     if any(anchor.connection == connection for anchor in person.anchors):
         return Change(room)
     now_ms = max(now_ms, room.clock_ms)
     entered = replace(person, anchors=(*person.anchors, Anchor(connection, hub, now_ms)))
+    if room.kind == "live_room" and person.role == "guest":
+        entered = lobby.entering(room, entered, seq=seq, now_ms=now_ms)
     changed = replace(room.with_participant(entered), clock_ms=now_ms)
     news: tuple[News, ...] = () if person.present else (PresenceChanged(who, True),)
-    return _go_live(changed, news, now_ms=now_ms)
+    if room.state is State.LIVE and person.role == "guest" and not person.present:
+        # Only in a live room: the meter of each guest starts as they come.
+        news = (*news, MeterChanged(person.no))
+    return go_live(changed, news, now_ms=now_ms)
 
 
 def leave(room: Room, connection: ConnectionId, *, now_ms: int) -> Change:
@@ -155,18 +199,42 @@ def leave(room: Room, connection: ConnectionId, *, now_ms: int) -> Change:
 
 def end(room: Room, who: UserId, *, proofs: Proofs, now_ms: int) -> Change:
     """Either side of a 1:1 session ends it for both. Before it was live, nothing was used: it is cancelled.
+    A guest of a live room ends their own part, its host the whole.
 
     `proofs` says when each socket in the room was last heard, as far as is known.
     """
     person = _part(room, who)
     if room.state in OVER:
         return Change(room)
+    if room.kind == "live_room" and person.role == "guest":
+        return lobby.leave_for_good(room, person, proofs=proofs, now_ms=now_ms)
     reason = f"ended_by_{person.role}"
     if room.state in (State.LIVE, State.PAUSED):
         return departure.close(room, State.ENDED, reason, proofs=proofs, now_ms=now_ms)
+    if room.booked is not None:
+        return booked.cancel(room, who, proofs=proofs, now_ms=now_ms)
     if room.state is State.WAITING:
         return departure.close(room, State.CANCELLED, reason, proofs=proofs, now_ms=now_ms)
     raise IllegalTransition("The session has not begun; cancel or decline it.")
+
+
+def bound(room: Room, until_ms: int, *, now_ms: int) -> Change:
+    """Somebody's time belongs to others from `until_ms` on: the session is over by then."""
+    if room.state in OVER or (room.until_ms is not None and room.until_ms <= until_ms):
+        return Change(room)
+    bounded = replace(room, until_ms=until_ms, clock_ms=max(now_ms, room.clock_ms))
+    return Change(bounded, (StateChanged(),))
+
+
+def give_way(room: Room, who: UserId, *, proofs: Proofs, now_ms: int) -> Change:
+    """Somebody's time belongs to their booking from now on: they are in this session no more."""
+    person = room.participant(who)
+    if person is None or room.state in OVER:
+        return Change(room)
+    if room.kind == "live_room" and person.role == "guest":
+        return end(room, who, proofs=proofs, now_ms=now_ms)
+    state = State.ENDED if room.state in (State.LIVE, State.PAUSED) else State.CANCELLED
+    return departure.close(room, state, "next_booking", proofs=proofs, now_ms=now_ms)
 
 
 def stop(room: Room, because: Because, *, proofs: Proofs, now_ms: int) -> Change:
@@ -183,7 +251,8 @@ def rename(room: Room, who: UserId, name: str, *, now_ms: int) -> Change:
     if person.name == name or room.state in OVER:
         return Change(room)
     renamed = room.with_participant(replace(person, name=name))
-    return Change(replace(renamed, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(),))
+    own = (PartChanged(person.no),) if room.kind == "live_room" else ()
+    return Change(replace(renamed, clock_ms=max(now_ms, room.clock_ms)), (StateChanged(), *own))
 
 
 def settle(room: Room, *, now_ms: int) -> Change:
@@ -194,9 +263,15 @@ def settle(room: Room, *, now_ms: int) -> Change:
     return Change(settled, (StateChanged(),))
 
 
-def _go_live(room: Room, news: tuple[News, ...], *, now_ms: int) -> Change:
-    both = room.practitioner.present and any(guest.present for guest in room.guests)
-    if not both or room.state is State.LIVE:
+def _undecided(room: Room, guest: Participant) -> bool:
+    """Whether a request or a knock waits for the guest's first hold."""
+    return room.state is State.REQUESTED or (room.state in OPEN and guest.lobby == "waiting")
+
+
+def go_live(room: Room, news: tuple[News, ...], *, now_ms: int) -> Change:
+    """Live from now on if all are there who have to be, and what is booked has come; else as it is."""
+    early = room.booked is not None and now_ms < room.booked.starts_at_ms
+    if not room.together or early or room.state is State.LIVE:
         return Change(room, news)
     live_at_ms = now_ms if room.live_at_ms is None else room.live_at_ms
     live = replace(room, state=State.LIVE, live_at_ms=live_at_ms, paused_at_ms=None)

@@ -8,6 +8,7 @@ import asyncpg
 from aiohttp import web
 
 from sandbox.agora import AgoraServer
+from sandbox.agora_notices import Unlikely
 from sandbox.auth.errors import AuthRefused
 from sandbox.faults import BadRule, Faults, parse_rule
 from sandbox.people import COUNT_MAX, ROLES, Makers, make_people
@@ -65,7 +66,9 @@ class Control:
             ("POST", "deauthorize", self.deauthorize),
             ("POST", "capability", self.capability),
             ("POST", "balance", self.balance),
+            ("POST", "agora", self.in_channel),
             ("POST", "agora/notice", self.notice),
+            ("GET", "agora/recordings", self.recordings),
             ("GET", "webhooks", self.webhooks),
             ("POST", "webhooks/resend", self.resend),
             ("GET", "stripe/{kind}", self.objects),
@@ -80,7 +83,7 @@ class Control:
         async def handle(request: web.Request) -> web.StreamResponse:
             try:
                 answer = await handler(request)
-            except (Refused, BadRule, StripeError, AuthRefused, KeyError) as error:
+            except (Refused, BadRule, StripeError, AuthRefused, KeyError, Unlikely) as error:
                 return web.json_response({"error": str(error)}, status=400)
             except (asyncpg.PostgresError, OSError) as error:
                 return web.json_response({"error": f"the hub's database: {error}"}, status=503)
@@ -228,7 +231,20 @@ class Control:
 
     async def notice(self, request: web.Request) -> object:
         """`{eventType, payload, …}`: an Agora notice to the hub → the notice."""
-        return self._agora.notice(await _body(request))
+        return self._agora.notices.send(await _body(request))
+
+    async def in_channel(self, request: web.Request) -> object:
+        """`{channel, uid, event: joined | left, at_ms?}`: somebody comes into a channel, or leaves it."""
+        return self._agora.in_channel(await _body(request))
+
+    async def recordings(self, request: web.Request) -> object:
+        """Agora's recordings and what became of them; query parameters must match."""
+        wanted = dict(request.query)
+        return [
+            one
+            for one in self._agora.recordings.all()
+            if all(str(one.get(key)) == value for key, value in wanted.items())
+        ]
 
     async def webhooks(self, request: web.Request) -> object:
         """What is still to be delivered, without bodies."""

@@ -25,7 +25,7 @@ class EvidenceRecord(Struct, frozen=True):
     sealed: bytes
     created_at_ms: int
     keep_until_ms: int
-    hold_reason: str | None
+    hold_reason: bytes | None
     held_by: UserId | None
     held_at_ms: int | None
 

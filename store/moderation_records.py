@@ -17,7 +17,10 @@ AppealStatus = Literal["open", "upheld", "overruled"]
 
 
 class Flag(Struct, frozen=True):
-    """A case. `user_id` is whom it is about; `concerned` everyone who may not look into it."""
+    """A case. `user_id` is whom it is about; `concerned` everyone who may not look into it.
+
+    With a `review_id` it is about their words in that review, and `message_id` is one wording of them.
+    """
 
     id: str
     version: int
@@ -45,6 +48,7 @@ class Flag(Struct, frozen=True):
     created_at_ms: int
     updated_at_ms: int
     concerned: list[UserId]
+    review_id: str | None = None
 
     @property
     def claim(self) -> Claim:
@@ -71,6 +75,7 @@ class NewFlag(Struct, frozen=True):
     reports: int
     due_by_ms: int
     created_at_ms: int
+    review_id: str | None = None
 
 
 class Action(Struct, frozen=True):

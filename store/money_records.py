@@ -11,19 +11,23 @@ RefundState = Literal["pending_approval", "approved", "rejected", "done", "faile
 
 
 class Refund(Struct, frozen=True):
-    """A refund as an admin asked for it; `decided_by` is the second admin, where one was needed."""
+    """A refund as an admin asked for it; `decided_by` is the second admin, where one was needed.
+
+    `reason` is sealed under the key of the guest whom it goes back to.
+    """
 
     id: str
     session_id: SessionId
     participant_no: int
     amount_minor: int
     currency: str
-    reason: str
+    reason: bytes | None
     state: RefundState
     requested_by: UserId
     decided_by: UserId | None
     created_at_ms: int
     decided_at_ms: int | None
+    guest_id: UserId
 
 
 class DeductionRow(Deduction, frozen=True, kw_only=True):
@@ -47,7 +51,9 @@ class Owed(Struct, frozen=True):
 
 
 class Restitution(Struct, frozen=True):
-    """Everything back to a guest; `session_id` is the session that gave the reason."""
+    """Everything back to a guest, or of `scope` session what they paid for that one. `session_id` is the
+    session that gave the reason, which is a rule's name.
+    """
 
     id: str
     guest_id: UserId
@@ -56,6 +62,12 @@ class Restitution(Struct, frozen=True):
     ordered_by: UserId
     at_ms: int
     done_at_ms: int | None
+    scope: Literal["everything", "session"] = "everything"
+
+    @property
+    def within(self) -> SessionId | None:
+        """The only session whose money goes back; None for all of them."""
+        return self.session_id if self.scope == "session" else None
 
 
 class SessionMoney(Struct, frozen=True):
@@ -133,14 +145,15 @@ class EarnedSession(Struct, frozen=True):
 
 
 class AdminAction(Struct, frozen=True):
-    """Something that an admin did."""
+    """Something that an admin did. `reason` is sealed under the key of `sealed_for`."""
 
     id: int
     admin_id: UserId
     action: str
     subject: str
     session_id: SessionId | None
-    reason: str
+    reason: bytes | None
+    sealed_for: str | None
     detail: dict[str, Any]
     at_ms: int
 

@@ -181,6 +181,7 @@ class Receipt(Struct, frozen=True):
     ended_at_ms: int | None
     end_reason: str | None
     transcript_head: bytes | None
+    kind: Literal["time", "missed"] = "time"
 
 
 class Tipping(Struct, frozen=True):
@@ -193,6 +194,8 @@ class Tipping(Struct, frozen=True):
     live_at_ms: int | None
     ended_at_ms: int | None
     end_reason: str | None
+    whole_end_reason: str | None
+    """Why the session is over, where the guest's own part of it was over before."""
     complete: bool
 
 

@@ -48,6 +48,8 @@ class Principal:
     name: str
     email: str
     issued_at_s: int = 0
+    signed_in_at_s: int = 0
+    """When they last showed what only they have; tokens that are only renewed do not count."""
 
 
 class Tokens:
@@ -168,11 +170,20 @@ class Tokens:
             name=_display_name(claims.get("user_metadata")),
             email=_short(claims.get("email"), 320),
             issued_at_s=claims["iat"],
+            signed_in_at_s=_signed_in_at_s(claims),
         )
 
 
 def _refuse(message: str) -> NoReturn:
     raise Refused(Code.UNAUTHENTICATED, message)
+
+
+def _signed_in_at_s(claims: dict[str, Any]) -> int:
+    """The latest of the ways in which they signed in, by `amr`; without it, when the token was made."""
+    ways = claims.get("amr")
+    told = [way.get("timestamp") for way in ways if isinstance(way, dict)] if isinstance(ways, list) else []
+    times = [at_s for at_s in told if type(at_s) is int and at_s <= claims["iat"] + LEEWAY_S]
+    return max(times, default=claims["iat"])
 
 
 def _is_uuid(value: object) -> bool:

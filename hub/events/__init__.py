@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from hub import access, wire, wire_evidence, wire_moderation
+from hub import access, wire, wire_evidence, wire_live_rooms, wire_moderation
 from hub.edge.connection import Connection
 from hub.edge.dispatch import Event
 from hub.events import (
@@ -14,9 +14,11 @@ from hub.events import (
     chat,
     directory,
     hosting,
+    lobby,
     media,
     moderation,
     observing,
+    recording,
     room,
     safety,
     session,
@@ -38,12 +40,18 @@ _SERVED: dict[str, tuple[type[Struct], type[Struct], Handle]] = {
     "session:end": (wire.OfSession, wire.Ended, session.end),
     "room:join": (wire.JoinRoom, wire.Joined, room.join),
     "room:leave": (wire.OfSession, wire.Done, room.leave),
+    "room:knock": (wire_live_rooms.Knock, wire_live_rooms.Knocked, lobby.knock),
+    "room:admit": (wire_live_rooms.OfKnock, wire_live_rooms.Lobby, lobby.admit),
+    "room:deny": (wire_live_rooms.OfKnock, wire_live_rooms.Lobby, lobby.deny),
+    "room:lobby": (wire_live_rooms.OfKnock, wire_live_rooms.Lobby, lobby.send_back),
     "chat:send": (wire.SendChat, wire.Sent, chat.send),
     "chat:history": (wire.ReadHistory, wire.History, chat.history),
     "chat:typing": (wire.OfSession, wire.Done, chat.typing),
     "chat:read": (wire.ReadMark, wire.Done, chat.read),
     "media:refresh": (wire.OfSession, wire.MediaReply, media.refresh),
     "media:signal": (wire.SignalPeer, wire.Done, media.signal),
+    "recording:start": (wire.OfSession, wire.RecordingReply, recording.start),
+    "recording:stop": (wire.OfSession, wire.RecordingReply, recording.stop),
     "analytics:event": (wire.CountEvent, wire.Done, analytics.event),
     "safety:report": (wire_evidence.Report, wire_evidence.Reported, safety.report),
     "safety:block": (wire_evidence.BlockPerson, wire.Done, safety.block),

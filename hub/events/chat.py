@@ -1,6 +1,7 @@
 """What is said in the room."""
 
 import uuid_utils
+from msgspec import Struct
 
 from hub import outbound, wire
 from hub.chatting import messages
@@ -10,7 +11,7 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.safety.checking import because, utterance
 from hub.safety.distress import care
-from hub.tell import ROOM
+from hub.tell import ROOM, who_sees
 from rooms.chat import in_distress
 from rooms.errors import NotFound, NotInRoom, NotLive
 from rooms.ids import SessionId
@@ -55,11 +56,20 @@ async def history(hub: Hub, connection: Connection, body: wire.ReadHistory) -> w
     """`chat:history`: a piece of the transcript of a room that is still remembered."""
     session_id = SessionId(body.session_id)
     loaded = await hub.live.rooms.require(session_id)
-    if loaded.room.participant(connection.user_id) is None:
+    me = loaded.room.participant(connection.user_id)
+    if me is None:
         raise NotFound
-    if loaded.room.state in OPEN and not hub.presence.is_in(session_id, connection):
+    if loaded.room.kind == "live_room" and me.role == "guest" and me.entered_at_ms is None:
         raise NotInRoom
-    stored = await hub.chat.read(session_id, body.after_seq, min(body.limit, hub.sizes.history_messages))
+    if loaded.room.of(me).state in OPEN and not me.is_in(connection.id):
+        raise NotInRoom
+    limit = min(body.limit, hub.sizes.history_messages)
+    # Who is out of a live room reads up to where they were: what is said since is not for them.
+    stored = (
+        []
+        if me.lobby == "refused"
+        else await hub.chat.read(session_id, max(body.after_seq, me.from_seq), limit)
+    )
     return wire.History(await messages(hub.keyring, loaded.room, stored), loaded.seq)
 
 
@@ -67,7 +77,7 @@ async def typing(hub: Hub, connection: Connection, body: wire.OfSession) -> wire
     """`chat:typing`: told to the others, and forgotten."""
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
     told = outbound.Typing(followed.session_id, me.user_id)
-    await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:typing", told, but=me.user_id))
+    await _tell_others(hub, followed, me, "chat:typing", told)
     return wire.Done()
 
 
@@ -75,8 +85,15 @@ async def read(hub: Hub, connection: Connection, body: wire.ReadMark) -> wire.Do
     """`chat:read`: how far somebody has read, never past what there is."""
     followed, me = await _inside(hub, connection, SessionId(body.session_id))
     told = outbound.ReadUpTo(followed.session_id, me.user_id, min(body.seq, followed.seq))
-    await hub.live.rooms.publish(followed.session_id, moment(ROOM, "chat:read", told, but=me.user_id))
+    await _tell_others(hub, followed, me, "chat:read", told)
     return wire.Done()
+
+
+async def _tell_others(hub: Hub, followed: Follow, me: Participant, name: str, body: Struct) -> None:
+    """Something of the moment, to those who see that this person is there."""
+    room = followed.begun
+    audience = ROOM if room is None else who_sees(room, me.user_id)
+    await hub.live.rooms.publish(followed.session_id, moment(audience, name, body, but=me.user_id))
 
 
 async def _inside(hub: Hub, connection: Connection, session_id: SessionId) -> tuple[Follow, Participant]:
@@ -90,6 +107,7 @@ async def _inside(hub: Hub, connection: Connection, session_id: SessionId) -> tu
 
 
 def _why_not(room: Room, connection: Connection) -> Exception:
-    if room.participant(connection.user_id) is None:
+    person = room.participant(connection.user_id)
+    if person is None:
         return NotFound()
-    return NotInRoom() if room.state in OPEN else NotLive()
+    return NotInRoom() if room.state in OPEN and person.lobby != "refused" else NotLive()

@@ -4,6 +4,7 @@ from hub import eligible, wire
 from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.leaving import require_staying
 from hub.money.deal import practitioner
 from hub.safety.judging import require_no_open_question
 from store.postgres import people as people_records
@@ -31,6 +32,7 @@ async def unwatch(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire
 async def online(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.Availability:
     """`practitioner:online`: take requests, for as long as this socket lives."""
     await require_no_open_question(hub.pool, connection.user_id)
+    await require_staying(hub.pool, connection.user_id)
     practice = await people_records.practice(hub.pool, connection.user_id)
     if practice is None or practice.verified_at_ms is None:
         raise Refused(Code.FORBIDDEN, "Your practice is not verified yet.")
@@ -45,6 +47,12 @@ async def online(hub: Hub, connection: Connection, _body: wire.Nothing) -> wire.
     if practice is None or not practice.transfers_active:
         await offline(hub, connection, wire.Nothing())
         raise Refused(Code.FORBIDDEN, "Finish your payout set-up first, so that you can be paid.")
+    try:
+        # Likewise: whoever noted that they want to be erased took them offline before this.
+        await require_staying(hub.pool, connection.user_id)
+    except Refused:
+        await offline(hub, connection, wire.Nothing())
+        raise
     if connection.closed:
         # It went while we asked: take back what nobody else would.
         hub.watchers.gone(connection)

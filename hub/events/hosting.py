@@ -4,6 +4,7 @@ from functools import partial
 
 from hub import wire
 from hub.edge.connection import Connection
+from hub.events.lobby import kick
 from hub.hub import Hub
 from hub.moderation import moderating
 from hub.wire_moderation import Act, OfGuest
@@ -44,7 +45,9 @@ async def remove(hub: Hub, connection: Connection, body: OfGuest) -> wire.Done:
         who, user_id = connection.user_id, UserId(body.user_id)
         return moderation.host_removes(room, who, user_id, proofs=proofs, now_ms=now_ms)
 
-    await hub.live.change_with_proofs(SessionId(body.session_id), decide)
+    room = (await hub.live.change_with_proofs(SessionId(body.session_id), decide)).room
+    if room.kind == "live_room":
+        await kick(hub, room, UserId(body.user_id))
     return wire.Done()
 
 

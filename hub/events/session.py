@@ -57,7 +57,7 @@ async def end(hub: Hub, connection: Connection, body: wire.OfSession) -> wire.En
         room = (await hub.live.change_with_proofs(_id(body), decide)).room
     except NotFound:
         return await _ended_before(hub, who, _id(body))
-    return wire.Ended(views.session(room), _final_meter(room))
+    return wire.Ended(views.session(room), _final_meter(room, who))
 
 
 async def _ended_before(hub: Hub, who: UserId, session_id: SessionId) -> wire.Ended:
@@ -70,10 +70,13 @@ async def _ended_before(hub: Hub, who: UserId, session_id: SessionId) -> wire.En
     return wire.Ended(replies.session(record), None if bill is None else replies.final_meter(bill))
 
 
-def _final_meter(room: Room) -> wire.Meter | None:
-    if room.live_at_ms is None or not room.guests:
+def _final_meter(room: Room, who: UserId) -> wire.Meter | None:
+    """Of a live room, a guest's own: its host has as many as there were guests."""
+    guests = [guest for guest in room.guests if room.kind != "live_room" or guest.user_id == who]
+    if room.live_at_ms is None or not guests:
         return None
-    return meter_view(room, room.guests[0], room.ended_at_ms or room.clock_ms)
+    own = room.of(guests[0])
+    return meter_view(room, guests[0], own.ended_at_ms or own.clock_ms)
 
 
 def _id(body: wire.OfSession | wire.DeclineSession) -> SessionId:

@@ -11,7 +11,7 @@ from hub.edge.auth import Principal
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.moderation import effects, flagging, minors
-from hub.moderation.deciding import FINISH_MS, note_aad
+from hub.moderation.deciding import FINISH_MS
 from hub.moderation.own_cases import require_foreign
 from hub.safety.notices import Notice, tell
 from hub.wire_moderation import DecideAppeal, MakeAppeal
@@ -22,7 +22,7 @@ from rooms.safety.free_text import masked
 from store.moderation_records import Action, Appeal
 from store.postgres import acts, appeals, audit, cases, flags, suspensions
 from store.postgres.pool import Db, Transacting
-from store.privacy.keys import SealBrokenError, ShreddedError
+from store.privacy.keys import SealBrokenError, ShreddedError, action_note_aad, appeal_aad, appeal_note_aad
 
 WITH_MONEY = frozenset({"remove", "end", "suspend"})
 """What may have decided who pays for a session."""
@@ -57,7 +57,7 @@ async def _require_open(hub: Hub, action: Action) -> None:
 async def _insert(hub: Hub, who: Principal, action: Action, text: str) -> None:
     appeal_id, now_ms = str(uuid_utils.uuid7()), hub.now_ms()
     key = await hub.keyring.load(who.user_id)
-    sealed = hub.keyring.seal(key, text_aad(appeal_id), text.encode())
+    sealed = hub.keyring.seal(key, appeal_aad(appeal_id), text.encode())
     async with hub.pool.acquire() as connection, connection.transaction():
         made = await appeals.insert_appeal(
             connection, appeal_id, action_id=action.id, user_id=who.user_id, text=sealed, now_ms=now_ms
@@ -152,7 +152,7 @@ async def _take_back(
             user_id=action.user_id,
             action="overrule",
             reason="none",
-            note=key.seal(note_aad(undoing), note.encode()),
+            note=key.seal(action_note_aad(undoing), note.encode()),
             duration_s=None,
             until_ms=None,
             before={"action": action.action},
@@ -218,7 +218,7 @@ async def _audit(
 
 async def read_text(hub: Hub, appeal: Appeal) -> str | None:
     """What the person said."""
-    return await opened(hub, appeal.user_id, text_aad(appeal.id), appeal.text)
+    return await opened(hub, appeal.user_id, appeal_aad(appeal.id), appeal.text)
 
 
 async def read_note(hub: Hub, appeal: Appeal) -> str | None:
@@ -234,13 +234,3 @@ async def opened(hub: Hub, subject_id: str, aad: bytes, sealed: bytes) -> str | 
         return hub.keyring.open(await hub.keyring.load(subject_id), aad, sealed).decode()
     except (ShreddedError, SealBrokenError):
         return None
-
-
-def text_aad(appeal_id: str) -> bytes:
-    """What an appeal's text is bound to."""
-    return f"appeal:{appeal_id}".encode("ascii")
-
-
-def appeal_note_aad(appeal_id: str) -> bytes:
-    """What the note of its decision is bound to."""
-    return f"appeal-note:{appeal_id}".encode("ascii")

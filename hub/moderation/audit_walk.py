@@ -11,6 +11,7 @@ from store.postgres import admin
 from store.postgres import audit as entries
 from store.postgres.audit import Text
 from store.postgres.pool import Db
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, audit_text_aad
 from store.privacy.signing import HeadKey
 
 PAGE = 500
@@ -21,13 +22,14 @@ class AuditWalk:
     """One walk. `n` and `digest` are where it begins, and after `run` where it ended.
 
     `elsewhere` is a head that was kept outside the database. `problems` has a line for each thing that does
-    not fit, at most PROBLEMS_MAX.
+    not fit, at most PROBLEMS_MAX. `erased` counts the texts that nobody can read any more.
     """
 
     def __init__(
         self,
         db: Db,
         key: HeadKey,
+        keyring: Keyring,
         *,
         n: int = 0,
         digest: bytes = GENESIS,
@@ -35,10 +37,12 @@ class AuditWalk:
     ) -> None:
         self._db = db
         self._key = key
+        self._keyring = keyring
         self.n = n
         self.digest = digest
         self._elsewhere = elsewhere
         self.problems: list[str] = []
+        self.erased = 0
 
     async def run(self) -> list[str]:
         """Walk to the end; what does not fit."""
@@ -68,7 +72,7 @@ class AuditWalk:
             self._head(head, digests.get(head.n), "the head")
         if self._elsewhere is not None and first <= self._elsewhere.n <= last:
             self._head(self._elsewhere, digests.get(self._elsewhere.n), "the head kept in the live store")
-        self._texts(page, await entries.texts(self._db, first=first, last=last))
+        await self._texts(page, await entries.texts(self._db, first=first, last=last))
         await self._records(page)
 
     def _follow(self, entry: Entry) -> None:
@@ -88,17 +92,32 @@ class AuditWalk:
         elif head.digest != digest:
             self._say(f"{name} at entry {head.n} was signed over another entry")
 
-    def _texts(self, page: list[Entry], found: list[Text]) -> None:
+    async def _texts(self, page: list[Entry], found: list[Text]) -> None:
         there = {(text.n, text.name): text for text in found}
         for entry in page:
             for name, digest in _text_digests(entry):
                 text = there.pop((entry.n, name), None)
                 if text is None:
                     self._say(f"the {name} beside entry {entry.n} is missing")
-                elif text.text is not None and audit.text_digest(text.salt, text.text) != digest:
+                elif not await self._fits(text, digest):
                     self._say(f"the {name} beside entry {entry.n} was changed")
         for n, name in there:
             self._say(f"the {name} beside entry {n} is of no entry")
+
+    async def _fits(self, text: Text, digest: object) -> bool:
+        """Whether a text is what its entry covers, or is erased."""
+        if text.text is None or text.sealed_for is None:
+            self.erased += text.text is None
+            return text.text is None
+        try:
+            key = await self._keyring.find(text.sealed_for)
+            written = key.open(audit_text_aad(text.n, text.name), text.text).decode()
+        except ShreddedError:
+            self.erased += 1
+            return True
+        except (SealBrokenError, UnicodeDecodeError):
+            return False
+        return audit.text_digest(text.salt, written) == digest
 
     async def _records(self, page: list[Entry]) -> None:
         wanted = {number: (entry.n, digest) for entry in page for number, digest in _records(entry)}

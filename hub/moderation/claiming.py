@@ -104,6 +104,7 @@ async def put_on_record(
         session_id=session_id,
         detail=detail,
         now_ms=hub.now_ms(),
+        keyring=hub.keyring,
     )
 
 

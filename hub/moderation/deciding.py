@@ -9,11 +9,13 @@ from hub.moderation import kicking
 from hub.moderation.claiming import Place
 from hub.wire_moderation import Act
 from rooms import media, strikes
+from rooms.ids import UserId
 from rooms.moderation import Sanction
 from rooms.safety.free_text import masked
 from store.moderation_records import Action, Flag
 from store.postgres import acts, suspensions
 from store.postgres.pool import Transacting
+from store.privacy.keys import action_note_aad
 
 FINISH_MS = 5_000
 """After this others carry out what whoever decided it has not."""
@@ -45,7 +47,7 @@ async def record(
         user_id=decided.user_id,
         action=decided.action,
         reason=decided.reason,
-        note=key.seal(note_aad(action_id), note.encode()),
+        note=key.seal(action_note_aad(action_id), note.encode()),
         duration_s=body.duration_s,
         until_ms=until_ms,
         before=_state(place, flag, elsewhere),
@@ -90,12 +92,18 @@ async def hold_against(connection: Transacting, action: Action, decided: Sanctio
         )
 
 
-async def kick_all(hub: Hub, connection: Transacting, place: Place, *, now_ms: int) -> None:
-    """Everybody who is still in it has to leave the media channel: their tokens would let them stay."""
+async def kick_all(
+    hub: Hub, connection: Transacting, place: Place, *, only: UserId | None = None, now_ms: int
+) -> None:
+    """Everybody who is still in it, or `only` one of them, has to leave the media channel: their tokens would
+    let them stay.
+    """
     room = place.room
     if room is None or not place.open:
         return
     for person in room.people:
+        if only is not None and person.user_id != only:
+            continue
         await kicking.order(
             connection,
             session_id=room.id,
@@ -105,8 +113,3 @@ async def kick_all(hub: Hub, connection: Transacting, place: Place, *, now_ms: i
             seconds=-(-(hub.media_longest_ms + room.limits.grace_ms) // 1000),
             now_ms=now_ms,
         )
-
-
-def note_aad(action_id: str) -> bytes:
-    """What a sealed note is bound to: its action."""
-    return f"action:{action_id}".encode("ascii")

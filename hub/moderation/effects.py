@@ -7,10 +7,11 @@ import structlog
 
 from hub.hub import Hub
 from hub.moderation import flagging, suspending
+from hub.reviews import deciding as deciding_reviews
 from hub.safety import holding, removing, reports
 from hub.safety.notices import Notice, tell
 from hub.workers.accounts import take_offline
-from rooms import moderation, session
+from rooms import moderation
 from rooms.departure import Proofs
 from rooms.errors import NotFound, NotLive
 from rooms.ids import SessionId, UserId
@@ -43,10 +44,15 @@ async def carry_out(hub: Hub, action_id: str) -> None:
 async def _do(hub: Hub, action: Action, flag: Flag | None) -> None:
     if flag is not None and flag.message_id is not None and _is_against_sender(action, flag):
         # Whoever acts because of a message does not let it through.
-        await holding.reject(hub, action.session_id, flag.message_id)
+        if flag.review_id is not None:
+            await deciding_reviews.withhold(hub, flag.message_id)
+        else:
+            await holding.reject(hub, action.session_id, flag.message_id)
     match action.action:
         case "release" | "reject":
-            if flag is not None and flag.message_id is not None:
+            if flag is not None and flag.review_id is not None:
+                await deciding_reviews.decide(hub, action, flag)
+            elif flag is not None and flag.message_id is not None:
                 await _decide_message(hub, action, flag, flag.message_id)
         case "mute" | "unmute" | "remove" | "end":
             await _change_room(hub, action)
@@ -105,11 +111,20 @@ async def _tell_of_room(hub: Hub, action: Action) -> None:
         await _tell_others(hub, action)
 
 
+def _goes_on(room: Room | None, action: Action) -> bool:
+    """Whether only somebody else was put out of a live room, and those who are there stay."""
+    if room is None or room.state in OVER or action.user_id is None or action.action == "end":
+        return False
+    return moderation.is_one_of_many(room, action.user_id)
+
+
 async def _tell_others(hub: Hub, action: Action, session_id: SessionId | None = None) -> None:
     """Those who were there too, in the action's session or another: it is over, and not because of them."""
     session_id = session_id or action.session_id
     recorded = await flags.concerned(hub.pool, session_id)
     loaded = await hub.live.rooms.load(session_id)
+    if loaded is not None and _goes_on(loaded.room, action):
+        return
     live = [] if loaded is None else [person.user_id for person in loaded.room.people]
     for user_id in dict.fromkeys((*recorded, *live)):
         if user_id != action.user_id:
@@ -143,7 +158,7 @@ async def _leave_session(hub: Hub, user_id: UserId, action: Action) -> None:
     def decide(room: Room, proofs: Proofs, now_ms: int) -> Change:
         if room.participant(user_id) is None:
             return Change(room)
-        return session.stop(room, moderation.because_of(room, decided), proofs=proofs, now_ms=now_ms)
+        return moderation.carry_out(room, decided, until_ms=None, proofs=proofs, now_ms=now_ms)
 
     try:
         await hub.live.change_with_proofs(SessionId(held_by), decide)

@@ -60,12 +60,16 @@ async def raise_flag(parts: Parts, raised: Raised, *, reporter_id: UserId | None
     later makes it press more. Repeatable. Raises what Postgres raises; then nothing of it is on record.
     """
     async with parts.pool.acquire() as connection, connection.transaction():
-        if raised.source == "report":
-            flag_id = await _report(parts, connection, raised, reporter_id)
-        else:
-            flag_id = await _find(parts, connection, raised)
+        flag_id = await put(parts, connection, raised, reporter_id=reporter_id)
     await tell_changed(parts, flag_id)
     return flag_id
+
+
+async def put(parts: Parts, db: Transacting, raised: Raised, *, reporter_id: UserId | None = None) -> str:
+    """The same in the caller's transaction, which stands or falls with it. Whoever calls tells of it then."""
+    if raised.source == "report":
+        return await _report(parts, db, raised, reporter_id)
+    return await _find(parts, db, raised)
 
 
 async def _find(parts: Parts, db: Transacting, raised: Raised) -> str:
@@ -112,7 +116,10 @@ async def _report(parts: Parts, db: Transacting, raised: Raised, reporter_id: Us
     await flags.lock_subject(db, session_id, user_id)
     of_message = await flags.flag_of_message(db, raised.message_id) if raised.message_id else None
     known = of_message if await _is_open(db, of_message) else None
-    known = known or await flags.reported_flag(db, session_id, user_id)
+    if known is None and raised.review_id is not None:
+        known = await flags.flag_of_review(db, raised.review_id, user_id)
+    elif known is None:
+        known = await flags.reported_flag(db, session_id, user_id)
     if known is None:
         message_id = None if of_message is not None else raised.message_id or None
         flag = _new(raised, raised.flag_id, message_id=message_id, reports=1)
@@ -163,6 +170,7 @@ def _new(raised: Raised, flag_id: str, *, message_id: str | None, reports: int) 
         reports=reports,
         due_by_ms=queue.due_by_ms(raised.severity, created_at_ms=raised.at_ms),
         created_at_ms=raised.at_ms,
+        review_id=raised.review_id,
     )
 
 
@@ -249,6 +257,7 @@ def view_of(flag: Flag, *, weight: float, suggest_at: int) -> wire_moderation.Fl
         strikes=weight,
         updated_at_ms=flag.updated_at_ms,
         seq=flag.seq if flag.seq is not None else UNSET,
+        review_id=flag.review_id or UNSET,
         span=span,
         # Nobody in distress is punished, so nothing of that kind is suggested.
         suggests="suspend" if weight >= suggest_at and not distress else UNSET,

@@ -1,10 +1,14 @@
 """What follows once a moderator has confirmed that somebody is under age."""
 
+from typing import Final
+
+import uuid_utils
+
 from rooms.ids import SessionId, UserId
-from store.postgres import audit, purges, restitutions
+from store.postgres import audit, erasures, restitutions
 from store.postgres.pool import Db
 
-REASON = "minor"
+REASON: Final = "minor"
 
 
 async def confirm(
@@ -24,21 +28,24 @@ async def confirm(
         reason=REASON,
         now_ms=now_ms,
     )
-    ordered = await purges.order(
+    ordered = await erasures.order(
         db,
+        receipt=str(uuid_utils.uuid7()),
         user_id=user_id,
-        reason=REASON,
+        source=REASON,
         ordered_by=ordered_by,
         session_id=session_id,
-        from_ms=now_ms + appeal_ms,
+        received_at_ms=now_ms,
         now_ms=now_ms,
-    )
+        cancellable_until_ms=now_ms,
+        from_ms=now_ms + appeal_ms,
+    ) or await erasures.take_over(db, user_id, source=REASON, ordered_by=ordered_by, session_id=session_id)
     if ordered:
         await audit.append(
             db,
             actor_id=ordered_by,
             actor_role="moderator",
-            action="purge_ordered",
+            action="erasure_ordered",
             subject_id=user_id,
             session_id=session_id,
             detail={"because": REASON},
@@ -52,13 +59,13 @@ async def overrule(db: Db, *, user_id: str, overruled_by: str, session_id: str, 
     False when there is nothing to take back, or when another decision says the same of them. Money that is on
     its way back to them stays theirs: whether any of it is asked for again is for an admin.
     """
-    if not await purges.cancel(db, user_id, reason=REASON, now_ms=now_ms):
+    if not await erasures.overrule(db, user_id, source=REASON, now_ms=now_ms):
         return False
     await audit.append(
         db,
         actor_id=overruled_by,
         actor_role="moderator",
-        action="purge_cancelled",
+        action="erasure_cancelled",
         subject_id=user_id,
         session_id=session_id,
         detail={"because": REASON},

@@ -11,6 +11,7 @@ from hub.hub import Hub
 from hub.moderation import effects, flagging, minors, repeats
 from hub.moderation.claiming import Place, claimed, place_of, put_on_record, read_again, require_foreign
 from hub.moderation.deciding import ENDS, hold_against, kick_all, record
+from hub.reviews import deciding as deciding_reviews
 from hub.safety import removing
 from hub.wire_moderation import Act, Acted
 from rooms import moderation, queue
@@ -62,6 +63,8 @@ async def _is_undecided(hub: Hub, body: Act) -> bool:
     if body.action not in ABOUT_MESSAGE or body.flag_id is None:
         return False
     flag = await flags.flag(hub.pool, body.flag_id)
+    if flag is not None and flag.review_id is not None:
+        return await deciding_reviews.is_undecided(hub.pool, flag, body.action)
     if flag is None or flag.message_id is None:
         return False
     if await hub.held.get(flag.session_id, flag.message_id) is not None:
@@ -138,9 +141,9 @@ async def _decide(
         await flags.save_claim(connection, flag.id, renewed, now_ms=now_ms)
     await hold_against(connection, action, decided, now_ms=now_ms)
     if decided.action in ENDS:
-        await kick_all(hub, connection, place, now_ms=now_ms)
+        await kick_all(hub, connection, place, only=_alone(place, decided), now_ms=now_ms)
     if elsewhere is not None:
-        await kick_all(hub, connection, elsewhere, now_ms=now_ms)
+        await kick_all(hub, connection, elsewhere, only=_alone(elsewhere, decided), now_ms=now_ms)
         await put_on_record(
             hub, connection, who, f"acted_{body.action}", decided.user_id, elsewhere.session_id,
             action_id=action.id, flag_id=action.flag_id,
@@ -159,6 +162,14 @@ async def _decide(
             now_ms=now_ms,
         )
     return action
+
+
+def _alone(place: Place, decided: Sanction) -> UserId | None:
+    """Who has to go while the others stay: a guest of a live room that goes on."""
+    user_id = decided.user_id
+    if place.room is None or user_id is None or decided.action == "end":
+        return None
+    return user_id if moderation.is_one_of_many(place.room, user_id) else None
 
 
 async def _require_no_distress(connection: Transacting, place: Place, decided: Sanction) -> None:

@@ -121,6 +121,7 @@ async def _put_on_record(
             session_id=session_id,
             detail=detail,
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
         )
 
 

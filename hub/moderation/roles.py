@@ -30,7 +30,7 @@ async def change(hub: Hub, who: Principal, user_id: UserId, role: Role, reason: 
         raise Refused(Code.FORBIDDEN, "Another admin has to decide about your own role.")
     sign_in = await _sign_in(hub.roles, user_id)
     async with hub.pool.acquire() as connection, connection.transaction():
-        ordered = await _order(connection, who, sign_in, role, reason, now_ms=hub.now_ms())
+        ordered = await _order(hub, connection, who, sign_in, role, reason)
     return await hub.roles.carry_out(ordered)
 
 
@@ -46,9 +46,9 @@ async def _sign_in(duty: Roles, user_id: UserId) -> SignIn:
 
 
 async def _order(
-    db: Transacting, who: Principal, sign_in: SignIn, role: Role, reason: str, *, now_ms: int
+    hub: Hub, db: Transacting, who: Principal, sign_in: SignIn, role: Role, reason: str
 ) -> RoleChange:
-    user_id = UserId(sign_in.id)
+    user_id, now_ms = UserId(sign_in.id), hub.now_ms()
     if await roles.role_of(db, who.user_id) is None:
         # They never asked for anything before; from here on the record decides, not the token.
         await people.ensure(
@@ -80,5 +80,7 @@ async def _order(
         reason=reason,
         detail={"role": role, "previous": previous},
         now_ms=now_ms,
+        keyring=hub.keyring,
+        about=user_id,
     )
     return wanted

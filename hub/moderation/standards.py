@@ -10,7 +10,8 @@ DAY_MS = 86_400_000
 @dataclass(frozen=True, slots=True)
 class Standards:
     """How long a claim lasts unrenewed; how strikes fade, and from which weight on a suspension is suggested;
-    how long after a decision it may be appealed; how long evidence is kept.
+    how long after a decision it may be appealed; how long evidence is kept; how long words of a review wait
+    to be looked at, and guests for a practitioner.
     """
 
     lease_ms: int
@@ -18,6 +19,8 @@ class Standards:
     suggest_at: int
     appeal_ms: int
     evidence_ms: int
+    review_held_ms: int = 3 * DAY_MS
+    waitlist_ms: int = DAY_MS
 
 
 def standards(settings: Settings) -> Standards:
@@ -28,4 +31,6 @@ def standards(settings: Settings) -> Standards:
         suggest_at=settings.strikes_to_suggest_suspension,
         appeal_ms=settings.appeal_days * DAY_MS,
         evidence_ms=settings.evidence_days * DAY_MS,
+        review_held_ms=settings.review_held_s * 1000,
+        waitlist_ms=settings.waitlist_s * 1000,
     )

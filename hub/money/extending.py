@@ -4,6 +4,7 @@ from typing import Final
 
 from billing import holds
 from hub import views, wire
+from hub.bookings import lengthening
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.money.deal import CAP_MAX_MINOR
@@ -25,10 +26,11 @@ async def extend(hub: Hub, who: UserId, asked: wire.ExtendSession) -> wire.Exten
     session_id = SessionId(asked.session_id)
     deadline_ms = hub.now_ms() + int(min(ACK_S, hub.offer.hold_ack_s) * 1000)
     # A hold that is on its way already, by itself, is waited for: it is not the one that is wanted here.
-    await _decided(hub, session_id, who, deadline_ms)
+    before, _, _ = await _decided(hub, session_id, who, deadline_ms)
+    await lengthening.lengthen(hub, before, asked.minutes, asked.request_id)
 
     def decide(room: Room, *, now_ms: int) -> Change:
-        cap_minor = holds.raised_cap_minor(room.terms, asked.minutes)
+        cap_minor = holds.raised_cap_minor(room.of(_part(room, who)).terms, asked.minutes)
         if cap_minor > CAP_MAX_MINOR:
             raise Refused(Code.BAD_REQUEST, "That is more than one session may cost.")
         return extension.ask(
@@ -40,7 +42,8 @@ async def extend(hub: Hub, who: UserId, asked: wire.ExtendSession) -> wire.Exten
     ordinal = _ordinal(_part(room, who), asked.request_id)
     room, guest, now_ms = await _decided(hub, session_id, who, deadline_ms)
     hold = guest.hold
-    if hold is not None and ordinal is not None and room.state not in OVER and _declined(hold, ordinal):
+    goes_on = room.of(guest).state not in OVER
+    if hold is not None and ordinal is not None and goes_on and _declined(hold, ordinal):
         raise Refused(
             Code.CARD_DECLINED, "Your card was declined. The session goes on for the time paid so far."
         )
@@ -57,7 +60,7 @@ async def _decided(
         guest = _part(loaded.room, who)
         waits = guest.hold is not None and guest.hold.further.asked is not None
         left_s = (deadline_ms - hub.now_ms()) / 1000
-        if not waits or loaded.room.state in OVER or left_s <= 0 or followed is None:
+        if not waits or loaded.room.of(guest).state in OVER or left_s <= 0 or followed is None:
             return loaded.room, guest, loaded.now_ms
         await hub.follows.next_change(followed, after=loaded.room.version, timeout_s=min(left_s, 1.0))
 

@@ -11,11 +11,11 @@ from hub.live import Live
 from hub.money.further_holds import amounts_minor, placed_minor
 from rooms import extension, session
 from rooms.errors import NotFound
-from rooms.ids import SessionId, UserId
+from rooms.ids import SessionId
 from rooms.news import Change
-from rooms.room import Room
+from rooms.room import Participant, Room
 from store.postgres import sessions, settlements
-from store.redis.rooms import Decide
+from store.redis.turns import Decide
 
 
 class Funding:
@@ -45,13 +45,17 @@ class Funding:
 
 def decision(room: Room, operation: Operation, outcome: Outcome, known: list[Operation]) -> Decide | None:
     """What a hold's outcome means to its room; None when it means nothing. `known` are the guest's holds."""
-    guest_id = _guest(room, operation.participant_no)
+    guest = _guest(room, operation.participant_no)
+    guest_id = guest.user_id
+    if operation.ordinal < guest.holds_from and outcome.status != "placed":
+        # Of an earlier knock; that one is over.
+        return None
     match outcome.status:
         case "placed":
             return partial(_fund, operation=operation, outcome=outcome, known=known)
-        case "action_required" if operation.ordinal == 1:
+        case "action_required" if operation.ordinal == guest.holds_from:
             return partial(session.await_confirmation, guest_id=guest_id, url=outcome.url or "")
-        case "declined" if operation.ordinal == 1:
+        case "declined" if operation.ordinal == guest.holds_from:
             return partial(session.decline_hold, guest_id=guest_id)
         case "action_required" | "declined":
             return partial(extension.refuse, guest_id=guest_id, ordinal=operation.ordinal)
@@ -65,24 +69,25 @@ def _fund(
     """The room with this hold counted. What it adds follows from what all holds are over together, so that it
     does not matter which of them came first.
     """
-    guest_id = _guest(room, operation.participant_no)
-    guest = room.participant(guest_id)
-    if guest is None or guest.hold is None:
+    guest = _guest(room, operation.participant_no)
+    guest_id = guest.user_id
+    if guest.hold is None:
         raise NotFound
     counted_minor = sum(amounts_minor(room, guest, known).values())
     held_minor = counted_minor + placed_minor(operation, outcome)
+    terms = room.of(guest).terms
     return session.fund(
         room,
         guest_id,
         ordinal=operation.ordinal,
-        funded_ms=max(0, holds.funded_ms(room.terms, held_minor) - guest.hold.funded_ms),
-        more=holds.next_hold_minor(room.terms, held_minor) > 0,
+        funded_ms=max(0, holds.funded_ms(terms, held_minor) - guest.hold.funded_ms),
+        more=holds.next_hold_minor(terms, held_minor) > 0,
         now_ms=now_ms,
     )
 
 
-def _guest(room: Room, participant_no: int) -> UserId:
+def _guest(room: Room, participant_no: int) -> Participant:
     for guest in room.guests:
         if guest.no == participant_no:
-            return guest.user_id
+            return guest
     raise NotFound

@@ -30,14 +30,14 @@ class FurtherHolds:
     async def order(self, room: Room) -> None:
         """Want every further hold that the room asks for. Harmless the second time."""
         for guest in room.guests:
-            if guest.hold is not None and guest.hold.further.asked is not None:
+            if guest.hold is not None and guest.hold.further.asked is not None and guest.lobby == "admitted":
                 await self._order(room, guest, guest.hold.further.asked, guest.hold.further.minutes)
 
     async def _order(self, room: Room, guest: Participant, ordinal: int, minutes: int) -> None:
         known = await settlements.holds(self._pool, room.id, guest.no)
         card = await people.card(self._pool, guest.user_id)
         held_minor = sum(amounts_minor(room, guest, known).values())
-        amount_minor = holds.further_hold_minor(room.terms, held_minor, minutes)
+        amount_minor = holds.further_hold_minor(room.of(guest).terms, held_minor, minutes)
         if amount_minor == 0 or not known:
             log.warning("extension.not_possible", session_id=room.id, ordinal=ordinal)
             return

@@ -12,7 +12,7 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from rooms.ids import UserId
 from store.money_records import ConnectedAccount
-from store.postgres import payouts
+from store.postgres import disclosures, payouts
 
 TRIES: Final = 3
 """Somebody else may keep an account for them meanwhile, or the one on record may be disconnected."""
@@ -44,6 +44,7 @@ async def link(hub: Hub, practitioner_id: UserId) -> str:
 async def _create(hub: Hub, practitioner_id: UserId, account: ConnectedAccount) -> str | None:
     """The account that was created and kept; None when another one was kept meanwhile."""
     key = f"allinya:{hub.offer.environment}:account:{practitioner_id}:{account.account_no}"
+    await disclosures.disclosed(hub.pool, practitioner_id, "stripe", "account", now_ms=hub.now_ms())
     asked = hub.stripe.api.accounts.create_async(
         {
             "type": "express",

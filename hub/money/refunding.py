@@ -22,6 +22,8 @@ from rooms.ids import SessionId, UserId
 from store.money_records import Refund, RefundState, SessionMoney
 from store.postgres import admin, disputes, evidence, refunds
 from store.postgres.pool import Transacting
+from store.privacy import texts
+from store.privacy.keys import refund_aad
 
 
 async def ask(
@@ -53,14 +55,15 @@ async def ask(
                     return _the_same(before, session_id, part_no, amount_minor)
             await _check(connection, session, part_no, amount_minor)
             state = await _state(hub, connection, who, session_id, amount_minor)
+            refund_id = str(uuid_utils.uuid7())
             asked = await refunds.insert_refund(
                 connection,
-                refund_id=str(uuid_utils.uuid7()),
+                refund_id=refund_id,
                 session_id=session_id,
                 participant_no=part_no,
                 amount_minor=amount_minor,
                 currency=session.currency,
-                reason=reason,
+                reason=await _sealed(hub, connection, refund_id, session_id, part_no, reason),
                 state=state,
                 request_id=request_id,
                 requested_by=who.user_id,
@@ -78,6 +81,8 @@ async def ask(
 
 async def approve(hub: Hub, who: Principal, refund_id: str) -> Refund:
     """The second admin agrees; harmless twice. Raises Refused: `not_found`, `forbidden`, `conflict`."""
+    asked = await refunds.refund(hub.pool, refund_id)
+    reason = "" if asked is None else await reason_of(hub, asked)
     try:
         async with hub.pool.acquire() as connection, connection.transaction():
             found = await _locked(connection, refund_id)
@@ -87,11 +92,16 @@ async def approve(hub: Hub, who: Principal, refund_id: str) -> Refund:
             if found.state != "pending_approval":
                 return _decided(found, who, refused="rejected")
             await _require_no_dispute(connection, found.session_id)
-            approved = await _decide(hub, connection, who, found, "approved", found.reason)
+            approved = await _decide(hub, connection, who, found, "approved", reason)
             await _stage(hub, connection, approved)
             return approved
     except (asyncpg.CheckViolationError, TooMuch):
         raise too_much() from None
+
+
+async def reason_of(hub: Hub, refund: Refund) -> str:
+    """Why it was asked for, or the words that stand in the place of what was removed."""
+    return await texts.shown(hub.keyring, refund.guest_id, refund_aad(refund.id), refund.reason)
 
 
 async def reject(hub: Hub, who: Principal, refund_id: str, reason: str) -> Refund:
@@ -112,6 +122,16 @@ def too_much() -> Refused:
 
 def _not_found() -> Refused:
     return Refused(Code.NOT_FOUND, "There is no such session, or that person was not charged for it.")
+
+
+async def _sealed(
+    hub: Hub, connection: Transacting, refund_id: str, session_id: SessionId, participant_no: int, reason: str
+) -> bytes | None:
+    """The reason under the key of whom the money goes back to."""
+    guest_id = await refunds.charged(connection, session_id, participant_no)
+    if guest_id is None:
+        raise _not_found()
+    return await texts.sealed_for(hub.keyring, connection, guest_id, refund_aad(refund_id), reason)
 
 
 async def _require_foreign(connection: Transacting, session_id: SessionId, who: Principal) -> None:
@@ -216,4 +236,6 @@ async def _note(
         reason=reason,
         detail=detail,
         now_ms=hub.now_ms(),
+        keyring=hub.keyring,
+        about=about.guest_id,
     )

@@ -53,6 +53,8 @@ async def retry(hub: Hub, who: Principal, operation_id: int, reason: str) -> Ope
             reason=reason,
             detail={"operation": failed.name, "attempt": wanted.attempt, "amount_minor": wanted.amount_minor},
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
+            about=await refunds.charged(connection, failed.session_id, failed.participant_no),
         )
         again = await operations.operation(connection, inserted)
         return again or failed

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Final
 
-from billing import money, requests, tip
+from billing import money, requests, tip, who_pays
 from billing.payment import TERMINAL, Kind, Operation, Share, State
 from hub.errors import Code, Refused
 from hub.hub import Hub
@@ -42,7 +42,9 @@ async def _session(hub: Hub, who: UserId, session_id: SessionId) -> Tipping:
     if not session.complete or session.ended_at_ms is None:
         raise Refused(Code.CONFLICT, "A tip can be given once the session is over and settled.")
     state = tip.is_open(session.end_reason, session.ended_at_ms, hub.now_ms())
-    if state == "closed" or session.live_at_ms is None:
+    # Who had left a live room before its host was put out gets back what they paid, and gives nothing more.
+    wronged = session.whole_end_reason is not None and who_pays.row(session.whole_end_reason).tip == "closed"
+    if state == "closed" or wronged or session.live_at_ms is None:
         raise Refused(Code.CONFLICT, "No tip can be given for this session.")
     if state == "late":
         raise Refused(Code.EXPIRED, "A tip can be given within 30 days.")

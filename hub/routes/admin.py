@@ -27,6 +27,7 @@ from hub.routes.admin_words import (
 )
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
 from rooms.ids import SessionId, UserId
+from store import money_records
 from store.postgres import admin as records
 from store.postgres import disputes
 from store.postgres import operations as operation_records
@@ -50,7 +51,7 @@ async def ask_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
         reason=asked.reason.strip(),
         request_id=asked.request_id,
     )
-    return _told(made, Refund)
+    return await _refund(hub, made)
 
 
 async def refunds(hub: Hub, who: Principal, request: web.Request) -> Refunds:
@@ -60,14 +61,14 @@ async def refunds(hub: Hub, who: Principal, request: web.Request) -> Refunds:
     if state is not None and state not in STATES:
         raise bad_request("state", f"expected one of {', '.join(STATES)}")
     found = await refund_records.refunds(hub.pool, state=state, before=cursor(given), limit=size)
-    items = [_told(one, Refund) for one in found]
+    items = [await _refund(hub, one) for one in found]
     return Refunds(items, items[-1].id if len(items) == size else None)
 
 
 async def approve_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
     """`POST /v1/admin/refunds/{id}/approve`, by another admin than who asked."""
     query(request, ())
-    return _told(await refunding.approve(hub, who, path_id(request, "id")), Refund)
+    return await _refund(hub, await refunding.approve(hub, who, path_id(request, "id")))
 
 
 async def reject_refund(hub: Hub, who: Principal, request: web.Request) -> Refund:
@@ -75,7 +76,7 @@ async def reject_refund(hub: Hub, who: Principal, request: web.Request) -> Refun
     query(request, ())
     refund_id = path_id(request, "id")
     because = await body(request, Because)
-    return _told(await refunding.reject(hub, who, refund_id, because.reason.strip()), Refund)
+    return await _refund(hub, await refunding.reject(hub, who, refund_id, because.reason.strip()))
 
 
 async def list_disputes(hub: Hub, who: Principal, request: web.Request) -> Disputes:
@@ -92,8 +93,8 @@ async def cases(hub: Hub, who: Principal, request: web.Request) -> Cases:
     given = query(request, ("open", "cursor", "limit"))
     size = limit(given)
     found = await records.cases(hub.pool, only_open=_flag(given), before=cursor(given), limit=size)
-    items = [_told(one, Case) for one in found]
-    return Cases(items, items[-1].id if len(items) == size else None)
+    young = [one for one in found if one.closed_at_ms is None or hub.shows("cases", one.created_at_ms)]
+    return Cases([_told(one, Case) for one in young], found[-1].id if len(found) == size else None)
 
 
 async def close_case(hub: Hub, who: Principal, request: web.Request) -> Case:
@@ -117,6 +118,7 @@ async def close_case(hub: Hub, who: Principal, request: web.Request) -> Case:
             reason=because.reason.strip(),
             detail={"kind": closed.kind},
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
         )
     return _told(closed, Case)
 
@@ -146,8 +148,32 @@ async def actions(hub: Hub, who: Principal, request: web.Request) -> Actions:
     size = limit(given)
     before = _matching(given, NUMBER)
     found = await records.actions(hub.pool, before=None if before is None else int(before), limit=size)
-    items = [_told(one, Action) for one in found]
+    items = [await _action(hub, one) for one in found]
     return Actions(items, str(items[-1].id) if len(items) == size else None)
+
+
+async def _refund(hub: Hub, one: money_records.Refund) -> Refund:
+    reason = await refunding.reason_of(hub, one)
+    return Refund(
+        id=one.id,
+        session_id=one.session_id,
+        participant_no=one.participant_no,
+        amount_minor=one.amount_minor,
+        currency=one.currency,
+        reason=reason,
+        state=one.state,
+        requested_by=one.requested_by,
+        decided_by=one.decided_by,
+        created_at_ms=one.created_at_ms,
+        decided_at_ms=one.decided_at_ms,
+    )
+
+
+async def _action(hub: Hub, one: money_records.AdminAction) -> Action:
+    reason = await records.reason_of(hub.keyring, one)
+    return Action(
+        one.id, one.admin_id, one.action, one.subject, one.session_id, reason, one.detail, one.at_ms
+    )
 
 
 def _operation(one: payment.Operation, known: list[payment.Operation]) -> Operation:

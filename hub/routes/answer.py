@@ -28,8 +28,8 @@ Handle = Callable[[Hub, Principal, web.Request], Awaitable[Answered]]
 READING = ("GET", "HEAD")
 OWN = "/v1/me"
 """What stays open to a suspended person: their rights, and what they say against it."""
-READABLE = ("/v1/sessions/", "/v1/policy")
-"""What they may still read: their own sessions, and the rules."""
+READABLE = ("/v1/sessions/", "/v1/policy", "/v1/privacy/")
+"""What they may still read: their own sessions, the rules, and what is kept about them."""
 PAGE_MAX = 100
 BODY_MAX = 64 * 1024
 PAGE_DEFAULT = 20

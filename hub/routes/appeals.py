@@ -23,6 +23,7 @@ from store.moderation_records import Appeal as Record
 from store.moderation_records import OwnAppeal
 from store.postgres import acts, appeals
 from store.postgres.pool import acting_as
+from store.privacy.keys import appeal_aad
 
 STATUSES = ("open", "upheld", "overruled")
 
@@ -40,8 +41,8 @@ async def own(hub: Hub, who: Principal, request: web.Request) -> AppealList:
     size = limit(given)
     async with acting_as(hub.pool, who.user_id) as connection:
         found = await appeals.own_appeals(connection, before=cursor(given), limit=size)
-    items = [await _own(hub, one) for one in found]
-    return AppealList(items, items[-1].id if len(items) == size else None)
+    items = [await _own(hub, one) for one in found if _young(hub, one)]
+    return AppealList(items, found[-1].id if len(found) == size else None)
 
 
 async def decisions(hub: Hub, who: Principal, request: web.Request) -> OwnDecisions:
@@ -62,8 +63,10 @@ async def decisions(hub: Hub, who: Principal, request: web.Request) -> OwnDecisi
             appeal_by_ms=one.created_at_ms + hub.standards.appeal_ms,
         )
         for one in found
+        if (one.action == "suspend" and one.until_ms is None and not one.undone)
+        or hub.shows("moderation_actions", one.created_at_ms)
     ]
-    return OwnDecisions(items, items[-1].id if len(items) == size else None)
+    return OwnDecisions(items, found[-1].id if len(found) == size else None)
 
 
 async def listed(hub: Hub, who: Principal, request: web.Request) -> AppealCases:
@@ -73,7 +76,8 @@ async def listed(hub: Hub, who: Principal, request: web.Request) -> AppealCases:
     if status is not None and status not in STATUSES:
         raise bad_request("status", f"expected one of {', '.join(STATUSES)}")
     found = await appeals.appeals(hub.pool, who.user_id, status=status, before=cursor(given), limit=size)
-    told = [one for one in [await _case(hub, who, one) for one in found] if one is not None]
+    young = [one for one in found if _young(hub, one)]
+    told = [one for one in [await _case(hub, who, one) for one in young] if one is not None]
     if told:
         await on_record(hub, who, "appeals_listed", None, None, reason=None, count=len(told))
     return AppealCases(told, found[-1].id if len(found) == size else None)
@@ -89,7 +93,7 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> AppealCase:
 
 
 async def _own(hub: Hub, appeal: Record | OwnAppeal) -> Appeal:
-    text = await appealing.opened(hub, appeal.user_id, appealing.text_aad(appeal.id), appeal.text)
+    text = await appealing.opened(hub, appeal.user_id, appeal_aad(appeal.id), appeal.text)
     return Appeal(
         id=appeal.id,
         action_id=appeal.action_id,
@@ -98,6 +102,11 @@ async def _own(hub: Hub, appeal: Record | OwnAppeal) -> Appeal:
         created_at_ms=appeal.created_at_ms,
         decided_at_ms=appeal.decided_at_ms,
     )
+
+
+def _young(hub: Hub, appeal: Record | OwnAppeal) -> bool:
+    """An appeal that nobody has decided is never too old."""
+    return appeal.status == "open" or hub.shows("appeals", appeal.created_at_ms)
 
 
 async def _case(hub: Hub, who: Principal, appeal: Record) -> AppealCase | None:

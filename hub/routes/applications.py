@@ -11,7 +11,8 @@ from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
 from store.postgres import admin, practices
-from store.privacy.keys import SealBrokenError, ShreddedError, application_aad
+from store.privacy import applying, texts
+from store.privacy.keys import application_reason_aad
 
 STATES = ("pending", "approved", "rejected", "done")
 
@@ -83,14 +84,20 @@ async def _commit(
     hub: Hub, who: Principal, found: practices.Application, decision: practices.Decision, reason: str
 ) -> None:
     now_ms = hub.now_ms()
+    wanted = await applying.opened(hub.keyring, found)
     async with hub.pool.acquire() as connection, connection.transaction():
+        sealed = await texts.sealed_for(
+            hub.keyring, connection, found.person_id, application_reason_aad(found.id), reason
+        )
         decided = await practices.decide(
-            connection, found.id, decision, admin_id=who.user_id, reason=reason, now_ms=now_ms
+            connection, found.id, decision, admin_id=who.user_id, reason=sealed, now_ms=now_ms
         )
         if not decided:
             return
         if decision == "approved":
-            await practices.begin_practice(connection, found.id)
+            if wanted.offered is None:
+                raise Refused(Code.CONFLICT, "Who applied is being removed.")
+            await practices.begin_practice(connection, found.person_id, wanted.offered)
         await admin.note_action(
             connection,
             who.user_id,
@@ -98,37 +105,31 @@ async def _commit(
             subject=found.id,
             session_id=None,
             reason=reason,
-            detail={"person_id": found.person_id},
+            detail={},
             now_ms=now_ms,
+            keyring=hub.keyring,
+            about=found.person_id,
         )
 
 
 async def _told(hub: Hub, found: practices.Application) -> Application:
+    told = await applying.opened(hub.keyring, found)
+    offered = told.offered
     return Application(
         id=found.id,
         person=wire.Named(found.person_id, found.name),
         email=found.email,
-        headline=found.headline,
-        about=await _about(hub, found),
-        topics=found.topics,
+        headline=texts.REMOVED if offered is None else offered.headline,
+        about=told.about,
+        topics=[] if offered is None else offered.topics,
         rate_minor_per_minute=found.rate_minor_per_minute,
         currency=found.currency,
         state=found.state,
         created_at_ms=found.created_at_ms,
         decided_by=found.decided_by,
         decided_at_ms=found.decided_at_ms,
-        reason=found.reason,
+        reason=told.reason,
     )
-
-
-async def _about(hub: Hub, found: practices.Application) -> str | None:
-    if found.about is None:
-        return None
-    try:
-        key = await hub.keyring.load(found.person_id)
-        return key.open(application_aad(found.id), found.about).decode()
-    except (ShreddedError, SealBrokenError):
-        return None
 
 
 ROUTES = [

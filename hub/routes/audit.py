@@ -41,7 +41,7 @@ async def read_audit(hub: Hub, who: Principal, request: web.Request) -> Audit:
     actor_id = None if reason else str(who.user_id)
     async with hub.pool.acquire() as connection, connection.transaction():
         found = await audit.listed(connection, actor_id=actor_id, before=before, limit=size)
-        texts = await audit.texts_of(connection, [one.n for one in found])
+        sealed = await audit.texts_of(connection, [one.n for one in found])
         await audit.append(
             connection,
             actor_id=who.user_id,
@@ -51,7 +51,11 @@ async def read_audit(hub: Hub, who: Principal, request: web.Request) -> Audit:
             session_id=None,
             detail={"reason": reason, "all": int(actor_id is None), "before": before},
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
         )
+    texts: dict[int, dict[str, str | None]] = {}
+    for text in sealed:
+        texts.setdefault(text.n, {})[text.name] = await audit.opened(hub.keyring, text)
     items = [
         Audited(
             one.n,

@@ -10,7 +10,7 @@ from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.routes.answer import Route, body, not_found, query
 from hub.routes.people import own_profile
-from store.postgres import consents
+from store.postgres import consents, recordings
 from store.postgres.consents import PURPOSES, Purpose
 from store.postgres.pool import acting_as
 
@@ -63,6 +63,8 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> Consent:
         await consents.note_consent(
             connection, who.user_id, purpose, granted=asked.granted, now_ms=hub.now_ms()
         )
+        if purpose == "recording" and not asked.granted:
+            await recordings.withdraw(connection, who.user_id, now_ms=hub.now_ms())
     standing = await _standing(hub, who)
     return standing.get(purpose, Consent(purpose, False, None))
 

@@ -17,6 +17,8 @@ from store.evidence_records import EvidenceRecord
 from store.postgres import audit
 from store.postgres import evidence as rows
 from store.postgres.pool import Db
+from store.privacy import texts
+from store.privacy.keys import hold_aad
 
 
 async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceList:
@@ -56,7 +58,9 @@ async def hold(hub: Hub, who: Principal, request: web.Request) -> EvidenceView:
     """`PUT /v1/admin/evidence/{id}/hold`: keep it beyond its time. Harmless the second time."""
     record, reason = await _asked(hub, who, request)
     async with hub.pool.acquire() as db, db.transaction():
-        if await rows.hold(db, record.id, reason=reason, held_by=who.user_id, now_ms=hub.now_ms()):
+        # Under the evidence's own key: why it is kept ends with it, whoever is removed before.
+        sealed = await texts.sealed_for(hub.keyring, db, record.id, hold_aad(record.id), reason)
+        if await rows.hold(db, record.id, reason=sealed, held_by=who.user_id, now_ms=hub.now_ms()):
             await _note(db, hub, who, "evidence_held", record, {"reason": reason})
     return _view(await _record(hub, who, record.id))
 
@@ -104,6 +108,7 @@ async def _note(
         session_id=record.session_id,
         detail={"evidence_id": record.id, **detail},
         now_ms=hub.now_ms(),
+        keyring=hub.keyring,
     )
 
 

@@ -18,7 +18,8 @@ from rooms.ids import UserId
 from store.postgres import admin as records
 from store.postgres import fraud, payouts
 from store.postgres.fraud import ReviewedFinding, ReviewState
-from store.postgres.pool import Db
+from store.privacy import texts
+from store.privacy.keys import review_aad
 
 Decision = Literal["clear", "hold_payouts", "release_payouts"]
 
@@ -75,8 +76,11 @@ async def reviews(hub: Hub, who: Principal, request: web.Request) -> Reviews:
     given = query(request, ("state", "cursor", "limit"))
     size = limit(given)
     found = await fraud.reviews(hub.pool, state=_state(given), before=cursor(given), limit=size)
-    items = await _told(hub.pool, found)
-    return Reviews(items, items[-1].id if len(items) == size else None)
+    # What nobody has decided, or holds something, is never too old.
+    young = [
+        one for one in found if one.state in ("open", "held") or hub.shows("fraud_reviews", one.opened_at_ms)
+    ]
+    return Reviews(await _told(hub, young), found[-1].id if len(found) == size else None)
 
 
 async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
@@ -93,8 +97,12 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
             # A transfer that is about to go takes the same lock: it goes before the decision, or waits.
             await payouts.lock_account(connection, UserId(review.subject))
         reason, state = asked.reason.strip(), BECOMES[asked.decision]
+        about = review.subject if review.subject_kind in ("person", "practitioner") else None
+        sealed = await texts.sealed_for(
+            hub.keyring, connection, about or who.user_id, review_aad(review_id), reason
+        )
         decided = await fraud.decide_review(
-            connection, review_id, state, admin_id=who.user_id, reason=reason, now_ms=hub.now_ms()
+            connection, review_id, state, admin_id=who.user_id, reason=sealed, now_ms=hub.now_ms()
         )
         if decided is None:
             raise Refused(Code.CONFLICT, f"This review is {review.state}.")
@@ -105,11 +113,13 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
             subject=review_id,
             session_id=None,
             reason=reason,
-            # What is noted here stays for ever, so it does not name a card; the review does.
-            detail={review.subject_kind: "" if review.subject_kind == "card" else review.subject},
+            # What is noted here stays for ever, so it names neither a person nor a card; the review does.
+            detail={"about": review.subject_kind},
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
+            about=about,
         )
-        [told] = await _told(connection, [decided])
+    [told] = await _told(hub, [decided])
     return told
 
 
@@ -125,10 +135,10 @@ def _check(who: Principal, review: fraud.Review, found: list[ReviewedFinding], d
         raise Refused(Code.CONFLICT, "Only a practitioner has payouts to hold.")
 
 
-async def _told(db: Db, found: list[fraud.Review]) -> list[Review]:
+async def _told(hub: Hub, found: list[fraud.Review]) -> list[Review]:
     """Reviews in the words of the contract, with what fired for them."""
     fired: dict[str, list[Finding]] = defaultdict(list)
-    for one in await fraud.findings(db, [review.id for review in found], each=FINDINGS_MAX):
+    for one in await fraud.findings(hub.pool, [review.id for review in found], each=FINDINGS_MAX):
         fired[one.review_id].append(msgspec.convert(one, Finding, from_attributes=True))
     return [
         Review(
@@ -139,11 +149,17 @@ async def _told(db: Db, found: list[fraud.Review]) -> list[Review]:
             one.opened_at_ms,
             one.decided_by,
             one.decided_at_ms,
-            one.reason,
+            await _reason(hub, one),
             fired[one.id],
         )
         for one in found
     ]
+
+
+async def _reason(hub: Hub, one: fraud.Review) -> str | None:
+    if one.decided_by is None:
+        return None
+    return await texts.shown(hub.keyring, one.reason_of, review_aad(one.id), one.reason)
 
 
 def _state(given: dict[str, str]) -> ReviewState | None:

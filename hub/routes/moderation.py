@@ -8,7 +8,6 @@ from msgspec import Struct
 from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.moderation import appealing, flagging
-from hub.moderation.deciding import note_aad
 from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query, why
 from hub.safety import snapshots
 from hub.safety.snapshots import SnapshotMessage
@@ -22,8 +21,9 @@ from hub.wire_moderation import (
 )
 from rooms import queue
 from rooms.ids import SessionId, UserId
-from store.moderation_records import Action
+from store.moderation_records import Action, Flag
 from store.postgres import acts, audit, flags, people, suspensions
+from store.privacy.keys import action_note_aad
 
 STATUSES = ("open", "claimed", "resolved", "dismissed")
 CATEGORY_MAX = 40
@@ -65,14 +65,14 @@ async def listed(hub: Hub, who: Principal, request: web.Request) -> FlagList:
         )
     if reason is not None:
         await on_record(hub, who, "flags_listed", None, None, reason=reason)
-    items = await flagging.flag_views(hub, found)
-    return FlagList(items, items[-1].id if len(items) == size else None)
+    items = await flagging.flag_views(hub, [one for one in found if _young(hub, one)])
+    return FlagList(items, found[-1].id if len(found) == size else None)
 
 
 async def detail(hub: Hub, who: Principal, request: web.Request) -> FlagDetail:
     """`GET /v1/moderation/flags/{id}`: a case with what was done about it; an admin gives a `reason`."""
     reason = why(who, query(request, ("reason",)))
-    flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
+    flag = await _flag(hub, request)
     queue.require_foreign(flag.concerned, who.user_id)
     await on_record(hub, who, "flag_read", flag.user_id, flag.session_id, flag_id=flag.id, reason=reason)
     return FlagDetail(
@@ -88,7 +88,7 @@ async def messages(hub: Hub, who: Principal, request: web.Request) -> FlagMessag
     What was not delivered is in the evidence. An admin gives a `reason`.
     """
     reason = why(who, query(request, ("reason",)))
-    flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
+    flag = await _flag(hub, request)
     queue.require_foreign(flag.concerned, who.user_id)
     where = await snapshots.place(hub, flag.user_id, flag.session_id)
     said = await snapshots.around(hub, where, flag.message_id) or await snapshots.around(hub, where, None)
@@ -119,8 +119,9 @@ async def person(hub: Hub, who: Principal, request: web.Request) -> PersonHistor
         suspensions=[
             Suspended(one.action_id, one.reason, one.from_ms, one.until_ms, one.lifted_at_ms)
             for one in await suspensions.suspensions_of(hub.pool, who.user_id, user_id)
+            if (one.lifted_at_ms is None and one.until_ms is None) or hub.shows("suspensions", one.from_ms)
         ],
-        actions=[await done(hub, one) for one in about],
+        actions=[await done(hub, one) for one in about if hub.shows("moderation_actions", one.created_at_ms)],
     )
 
 
@@ -129,8 +130,19 @@ async def actions(hub: Hub, who: Principal, request: web.Request) -> Decisions:
     given = query(request, ("cursor", "limit"))
     size = limit(given)
     found = await acts.actions_by(hub.pool, who.user_id, before=cursor(given), limit=size)
-    items = [await done(hub, one) for one in found]
-    return Decisions(items, items[-1].id if len(items) == size else None)
+    items = [await done(hub, one) for one in found if hub.shows("moderation_actions", one.created_at_ms)]
+    return Decisions(items, found[-1].id if len(found) == size else None)
+
+
+async def _flag(hub: Hub, request: web.Request) -> Flag:
+    """The case of the path, unless it is too old. Raises Refused(not_found)."""
+    flag = not_own(await flags.flag(hub.pool, path_id(request, "id")))
+    return not_own(flag if _young(hub, flag) else None)
+
+
+def _young(hub: Hub, flag: Flag) -> bool:
+    """A case that nobody has decided is never too old."""
+    return flag.status in ("open", "claimed") or hub.shows("flags", flag.created_at_ms)
 
 
 async def done(hub: Hub, action: Action) -> Decision:
@@ -143,7 +155,7 @@ async def done(hub: Hub, action: Action) -> Decision:
         flag_id=action.flag_id,
         user_id=action.user_id,
         actor_id=action.actor_id,
-        note=await appealing.opened(hub, action.id, note_aad(action.id), action.note),
+        note=await appealing.opened(hub, action.id, action_note_aad(action.id), action.note),
         duration_s=action.duration_s,
         until_ms=action.until_ms,
         before=action.before,
@@ -182,6 +194,7 @@ async def on_record(
             session_id=session_id,
             detail=about,
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
         )
 
 

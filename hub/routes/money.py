@@ -17,7 +17,7 @@ from hub.money import deal, tipping
 from hub.routes.answer import Route, bad_request, body, not_found, path_id, query
 from hub.words import LANGUAGES, WORDS, Language, Rule
 from rooms.ids import SessionId, UserId
-from store.postgres import cards, people, receivables
+from store.postgres import cards, disclosures, people, receivables
 from store.postgres.pool import acting_as
 
 
@@ -136,6 +136,7 @@ async def _card_page(hub: Hub, user_id: UserId) -> str:
     await eligible.to_pay(hub, user_id)
     card = await people.card(hub.pool, user_id)
     customer = await cards.customer(hub.pool, user_id)
+    await disclosures.disclosed(hub.pool, user_id, "stripe", "customer", now_ms=now_ms)
     if customer is None:
         known = card.stripe_customer if card is not None else None
         made = known or await stripe_cards.new_customer(hub.stripe, environment, user_id)

@@ -1,9 +1,12 @@
 """`/v1/me` and the directory of practitioners."""
 
 from aiohttp import web
+from msgspec.structs import replace
 
 from hub import wire
+from hub.bookings import offering
 from hub.edge.auth import Principal
+from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.money.deal import practitioner
 from hub.routes.answer import Route, bad_request, cursor, limit, not_found, path_id, query
@@ -12,6 +15,7 @@ from rooms.age import is_adult
 from rooms.ids import UserId
 from store.postgres import avatars, people
 from store.postgres.pool import acting_as
+from store.privacy.tombstones import buried
 from store.records import Person
 
 
@@ -25,6 +29,8 @@ async def own_profile(hub: Hub, who: Principal) -> Person:
     """One's profile on record, made if it is not there yet."""
     own = await _profile(hub, who.user_id)
     if own is None or own.role != who.role:
+        if own is None and await buried(hub.pool, hub.keyring, who.user_id):
+            raise Refused(Code.UNAUTHENTICATED, "This sign-in was ended.")
         await people.ensure(
             hub.pool,
             person_id=who.user_id,
@@ -98,7 +104,8 @@ async def one_practitioner(hub: Hub, who: Principal, request: web.Request) -> wi
     if not listings or user_id in await hub.blocks.of(who.user_id):
         raise not_found()
     statuses = await hub.directory.statuses([user_id])
-    return practitioner(listings[0], statuses[user_id])
+    shown = practitioner(listings[0], statuses[user_id])
+    return replace(shown, next_slot_at_ms=await offering.next_slot_ms(hub, user_id))
 
 
 ROUTES = [

@@ -187,6 +187,7 @@ async def _commit(hub: Hub, who: Principal, texts: Texts, effective_at_ms: int, 
             reason=reason,
             detail={"effective_at_ms": effective_at_ms},
             now_ms=hub.now_ms(),
+            keyring=hub.keyring,
         )
     return version
 

@@ -23,7 +23,7 @@ from rooms.ids import UserId
 from rooms.profile import UnfitProfile
 from store.postgres import people, practices, profiles
 from store.postgres.practices import Offered, OwnPractice
-from store.privacy.keys import application_aad
+from store.privacy import applying
 
 HEADLINE_MAX: Final = 120
 TOPIC_MAX: Final = 40
@@ -101,11 +101,8 @@ async def apply(hub: Hub, who: Principal, request: web.Request) -> OwnApplicatio
     await own_profile(hub, who)
     await eligible.to_pay(hub, who.user_id)
     application_id = str(uuid_utils.uuid7())
-    about = None
-    if asked.about is not None:
-        key = await hub.keyring.load(who.user_id)
-        about = key.seal(application_aad(application_id), asked.about.encode())
-    made = await practices.apply(hub.pool, application_id, who.user_id, wanted, about, now_ms=hub.now_ms())
+    sealed = applying.sealed(await hub.keyring.load(who.user_id), application_id, wanted, asked.about)
+    made = await practices.apply(hub.pool, application_id, who.user_id, sealed, now_ms=hub.now_ms())
     if not made:
         raise Refused(Code.CONFLICT, "You have applied already; it is being looked at.")
     return await own_application(hub, who, request)
@@ -117,7 +114,19 @@ async def own_application(hub: Hub, who: Principal, request: web.Request) -> Own
     found = await practices.latest_application(hub.pool, who.user_id)
     if found is None:
         raise not_found()
-    return msgspec.convert(found, OwnApplication, from_attributes=True)
+    told = await applying.opened(hub.keyring, found)
+    if told.offered is None:
+        raise not_found()
+    return OwnApplication(
+        id=found.id,
+        state=found.state,
+        headline=told.offered.headline,
+        topics=told.offered.topics,
+        rate_minor_per_minute=found.rate_minor_per_minute,
+        currency=found.currency,
+        created_at_ms=found.created_at_ms,
+        reason=told.reason,
+    )
 
 
 async def show_practice(hub: Hub, who: Principal, request: web.Request) -> Practice:

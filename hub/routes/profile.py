@@ -193,6 +193,8 @@ async def correct_birth(hub: Hub, who: Principal, request: web.Request) -> Born:
             reason=asked.reason,
             detail={"version": version},
             now_ms=now_ms,
+            keyring=hub.keyring,
+            about=person_id,
         )
     person = await people.person(hub.pool, person_id)
     if person is None:

@@ -35,6 +35,15 @@ _ENDINGS = {
     "minor": "by a moderator, because the guest is not an adult",
     "guest_no_show": "the guest did not come",
     "practitioner_no_show": "the practitioner did not come",
+    "nobody_came": "the two did not meet",
+    "next_booking": "the next booking began",
+    "booked_time_over": "the booked time was over",
+    "booking_cancelled_early": "cancelled by the guest in good time",
+    "booking_cancelled_late": "cancelled by the guest when that was not free any more",
+    "booking_cancelled_by_practitioner": "cancelled by the practitioner",
+    "booking_not_held": "the money could not be held in time",
+    "booking_called_off": "called off by the platform",
+    "not_opened": "called off by the platform",
 }
 
 
@@ -68,7 +77,8 @@ def _rows(receipt: Receipt) -> Iterator[str]:
     yield _row("Rate", f"{show(rate)} a minute" if rate else "free")
     if receipt.cap_minor:
         yield _row("Agreed at most", show(receipt.cap_minor))
-    yield _row("Price of the time", show(receipt.subtotal_minor))
+    what = "Price of the time" if receipt.kind == "time" else "Agreed for a booking that is missed"
+    yield _row(what, show(receipt.subtotal_minor))
     if receipt.tip_minor:
         yield _row("Tip", show(receipt.tip_minor))
     if receipt.refunded_minor:

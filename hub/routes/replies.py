@@ -77,6 +77,8 @@ class Receipt(Struct, frozen=True):
     promotion_minor: int | UnsetType = UNSET
     waived_reason: str | None = None
     """`waived` in words."""
+    kind: Literal["time", "missed"] = "time"
+    """What the price is for: time together, or a booking that the guest missed."""
 
 
 class Said(Struct, frozen=True, kw_only=True, rename={"sender": "from"}):
@@ -117,7 +119,7 @@ def session(record: records.SessionRecord) -> wire.Session:
         seats=record.seats,
         price=wire.Price(
             record.price_kind,
-            record.rate_minor_per_minute,
+            record.cap_minor if record.price_kind == "flat" else record.rate_minor_per_minute,
             record.currency,
             record.free_ms // 1000,
             record.minimum_minor,
@@ -156,6 +158,7 @@ def receipt(bill: records.Receipt, *, for_practitioner: bool) -> Receipt:
         practitioner_minor=bill.practitioner_minor if for_practitioner else UNSET,
         promotion_minor=bill.promotion_minor if for_practitioner else UNSET,
         waived_reason=waived(bill.waived),
+        kind=bill.kind,
     )
 
 

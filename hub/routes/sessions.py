@@ -27,7 +27,11 @@ async def history(hub: Hub, who: Principal, request: web.Request) -> Sessions:
     size, before = limit(given), cursor(given)
     async with acting_as(hub.pool, who.user_id) as connection:
         found = await sessions.history(
-            connection, who.user_id, before=None if before is None else SessionId(before), limit=size
+            connection,
+            who.user_id,
+            before=None if before is None else SessionId(before),
+            limit=size,
+            younger_ms=hub.ages.shown_after_ms("sessions", hub.now_ms()),
         )
     items = [await _latest(hub, record) for record in found]
     return Sessions(items, items[-1].id if len(items) == size else None)
@@ -44,7 +48,7 @@ async def _record(hub: Hub, who: Principal, request: web.Request) -> records.Ses
     session_id = SessionId(path_id(request, "id"))
     async with acting_as(hub.pool, who.user_id) as connection:
         record = await sessions.session(connection, session_id)
-    if record is None:
+    if record is None or not hub.shows("sessions", record.requested_at_ms):
         raise not_found()
     return record
 
@@ -66,7 +70,7 @@ async def transcript(hub: Hub, who: Principal, request: web.Request) -> web.Stre
     loaded = await hub.live.rooms.load(record.id)
     if loaded is None:
         raise Refused(Code.CONFLICT, "The session has no transcript yet; try again in a moment.")
-    opened, head = await transcripts.running(hub, loaded.room, loaded.seq)
+    opened, head = await transcripts.running(hub, who, loaded.room, loaded.seq)
     return await _stream(request, record.id, _each(opened), head)
 
 
@@ -102,11 +106,11 @@ async def receipt(hub: Hub, who: Principal, request: web.Request) -> Receipt | w
     session_id = SessionId(path_id(request, "id"))
     async with acting_as(hub.pool, who.user_id) as connection:
         bill = await settlements.receipt(connection, session_id)
-        known = bill is not None or await sessions.session(connection, session_id) is not None
-    if bill is None and known:
-        raise Refused(Code.CONFLICT, "The session is not settled yet.")
-    if bill is None:
+        record = await sessions.session(connection, session_id)
+    if record is None or not hub.shows("sessions", record.requested_at_ms):
         raise not_found()
+    if bill is None:
+        raise Refused(Code.CONFLICT, "The session is not settled yet.")
     reply = replies.receipt(bill, for_practitioner=who.user_id == bill.practitioner_id)
     return reply if form == "json" else _page(reply)
 

@@ -22,20 +22,26 @@ PAGE = 500
 
 
 async def recorded(hub: Hub, who: Principal, session_id: SessionId) -> AsyncIterator[Page]:
-    """The pages of a transcript on record. No connection is held while a page is on its way to the reader."""
-    after = 0
+    """The pages of a transcript on record. No connection is held while a page is on its way to the reader.
+
+    Words that are too old are not told, whether or not they were removed yet; their digests are.
+    """
+    after, younger_ms = 0, hub.ages.shown_after_ms("messages", hub.now_ms())
     while True:
         async with acting_as(hub.pool, who.user_id) as connection:
             rows = await transcript.page(connection, session_id, after_seq=after, limit=PAGE)
         if rows:
-            yield [await _said(hub.keyring, row) for row in rows]
+            yield [await _said(hub.keyring, row, younger_ms) for row in rows]
             after = rows[-1].seq
         if len(rows) < PAGE:
             return
 
 
-async def running(hub: Hub, room: Room, head_seq: int) -> tuple[list[Page], bytes]:
-    """The pages of an open session's transcript as it stands, and the head it has so far."""
+async def running(hub: Hub, who: Principal, room: Room, head_seq: int) -> tuple[list[Page], bytes]:
+    """The pages of an open session's transcript as it stands, and the head it has so far.
+
+    Of a live room, what the guest who asks was shown; while they are not in it, nothing.
+    """
     stored = transcript.whole(await hub.chat.transcript(room.id), head_seq=head_seq)
     links = transcript.links(stored)
     digests = chain.digests(room.id, links)
@@ -58,6 +64,10 @@ async def running(hub: Hub, room: Room, head_seq: int) -> tuple[list[Page], byte
                 role=None if person is None else person.role,
             )
         )
+    me = room.participant(who.user_id)
+    if room.kind == "live_room" and me is not None and me.role == "guest":
+        in_it = me.lobby == "admitted" and me.entered_at_ms is not None
+        rows = [row for row in rows if in_it and row.seq > me.from_seq]
     pages = [
         [await _said(hub.keyring, row) for row in rows[start : start + PAGE]]
         for start in range(0, len(rows), PAGE)
@@ -69,7 +79,7 @@ def _body(message: StoredMessage) -> bytes | None:
     return None if message.lost or message.removed else message.body
 
 
-async def _said(keyring: Keyring, row: TranscriptRow) -> Said:
+async def _said(keyring: Keyring, row: TranscriptRow, younger_ms: int = 0) -> Said:
     digest = b"" if row.digest is None else row.digest
     if row.lost or row.id is None or row.body_sha256 is None:
         return Said(seq=row.seq, digest=digest.hex(), lost=True)
@@ -78,7 +88,7 @@ async def _said(keyring: Keyring, row: TranscriptRow) -> Said:
         id=row.id,
         at_ms=row.at_ms or 0,
         sender=wire.Speaker(row.user_id or "", row.name or "", row.role or ""),
-        text=await _text(keyring, row.user_id, row.id, row.body),
+        text=await _text(keyring, row.user_id, row.id, row.body if (row.at_ms or 0) > younger_ms else None),
         participant_no=row.participant_no or 0,
         body_sha256=row.body_sha256.hex(),
         digest=digest.hex(),

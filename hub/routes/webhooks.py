@@ -73,9 +73,9 @@ class StripeWebhooks:
         return receive
 
     async def _receive(self, request: web.Request, source: str) -> web.Response:
-        raw = await _body(request)
+        raw = await body(request)
         if raw is None:
-            return _refusal(413, "too_large", "The body is larger than 256 KiB.")
+            return refusal(413, "too_large", "The body is larger than 256 KiB.")
         try:
             verify(
                 raw,
@@ -86,11 +86,11 @@ class StripeWebhooks:
             event = msgspec.json.decode(raw, type=_Event)
         except BadSignature as error:
             log.warning("webhooks.refused", source=source, reason=str(error))
-            return _refusal(400, "bad_request", "The signature does not fit.")
+            return refusal(400, "bad_request", "The signature does not fit.")
         except (msgspec.DecodeError, UnicodeDecodeError):
-            return _refusal(400, "bad_request", "The body is no event.")
+            return refusal(400, "bad_request", "The body is no event.")
         if event.livemode != self._livemode:
-            return _refusal(400, "bad_request", "The event is of the other mode.")
+            return refusal(400, "bad_request", "The event is of the other mode.")
         return await self._keep(event, source)
 
     async def _keep(self, event: _Event, source: str) -> web.Response:
@@ -108,14 +108,14 @@ class StripeWebhooks:
                 now_ms=int(self._now_s() * 1000),
             )
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError):
-            return _refusal(400, "bad_request", "The event cannot be kept.")
+            return refusal(400, "bad_request", "The event cannot be kept.")
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
             log.exception("webhooks.not_kept", source=source)
-            return _refusal(503, "unavailable", "Try again later.")
+            return refusal(503, "unavailable", "Try again later.")
         return web.json_response({"received": True})
 
 
-async def _body(request: web.Request) -> bytes | None:
+async def body(request: web.Request) -> bytes | None:
     """The body exactly as it came, or None if it is too large."""
     if (request.content_length or 0) > BODY_MAX:
         return None
@@ -127,6 +127,7 @@ async def _body(request: web.Request) -> bytes | None:
     return bytes(raw)
 
 
-def _refusal(status: int, code: str, message: str) -> web.Response:
+def refusal(status: int, code: str, message: str) -> web.Response:
+    """A no in the contract's form."""
     error = {"code": code, "message": message, "retryable": status >= 500}
     return web.json_response({"error": error}, status=status)

@@ -3,6 +3,7 @@
 The one who is blocked is never told: they find the other absent, or `blocked` where they insist.
 """
 
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -11,9 +12,9 @@ import msgpack
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.safety.block_cache import BLOCKS
-from rooms import session
+from rooms import booked, lobby, session
 from rooms.departure import Proofs
-from rooms.errors import IllegalTransition, NotFound
+from rooms.errors import IllegalTransition, NotFound, NotLive
 from rooms.ids import SessionId, UserId
 from rooms.news import Change
 from rooms.room import OVER, Room, State
@@ -76,14 +77,37 @@ async def _end_between(hub: Hub, who: UserId, other: UserId) -> None:
     """The open session of the two ends as if `who` had ended it, and is paid for just so."""
     session_id = await hub.people.held_by(who)
     loaded = None if session_id is None else await hub.live.rooms.load(session_id)
-    if loaded is None or not _is_between(loaded.room, who, other):
+    if loaded is None:
         return
-    await _end(hub, loaded.room, who)
+    if loaded.room.kind == "live_room":
+        await _part(hub, loaded.room, who, other)
+    elif _is_between(loaded.room, who, other):
+        await _end(hub, loaded.room, who)
+
+
+async def _part(hub: Hub, room: Room, who: UserId, other: UserId) -> None:
+    """A guest leaves the live room of a host whom they block, and one whom the host blocks is removed. Two
+    guests stay, each as they are: neither chose the other's company.
+    """
+    host = room.practitioner.user_id
+    if host not in (who, other) or room.participant(who) is None or room.participant(other) is None:
+        return
+
+    def decide(room: Room, proofs: Proofs, now_ms: int) -> Change:
+        if who == host:
+            return lobby.remove(room, host, other, proofs=proofs, now_ms=now_ms)
+        return session.end(room, who, proofs=proofs, now_ms=now_ms)
+
+    with suppress(NotLive):
+        await hub.live.change_with_proofs(room.id, decide)
 
 
 async def _end(hub: Hub, room: Room, who: UserId) -> None:
     """A request is taken back or turned down; it may be accepted in that very moment, and is ended then."""
     decide = session.cancel if room.guests[0].user_id == who else session.decline
+    if room.booked is not None and room.state in (State.REQUESTED, State.WAITING):
+        await hub.live.change_with_proofs(room.id, _call_off)
+        return
     if room.state is State.REQUESTED:
         try:
             await hub.live.change(room.id, partial(decide, who=who))
@@ -100,7 +124,12 @@ async def _leave(hub: Hub, session_id: SessionId, who: UserId) -> None:
     await hub.live.change_with_proofs(session_id, decided)
 
 
+def _call_off(room: Room, proofs: Proofs, now_ms: int) -> Change:
+    """A booking that two who block each other have: nobody pays for it."""
+    return booked.call_off(room, "booking_called_off", proofs=proofs, now_ms=now_ms)
+
+
 def _is_between(room: Room, who: UserId, other: UserId) -> bool:
-    if room.kind == "live_room" or room.state in OVER:
+    if room.state in OVER:
         return False
     return room.participant(who) is not None and room.participant(other) is not None

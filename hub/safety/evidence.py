@@ -11,7 +11,7 @@ from store.evidence_records import EvidenceKind, EvidenceRecord
 from store.postgres import evidence as rows
 from store.postgres import keys as key_rows
 from store.postgres.pool import Db
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, evidence_aad
 
 
 async def keep(
@@ -72,8 +72,3 @@ async def destroy(db: Db, evidence_id: str, *, now_ms: int, acted_since_ms: int)
         return False
     await key_rows.shred(db, evidence_id, now_ms=now_ms)
     return True
-
-
-def evidence_aad(evidence_id: str) -> bytes:
-    """What sealed evidence is bound to: its id."""
-    return f"evidence:{evidence_id}".encode("ascii")

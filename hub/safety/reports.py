@@ -6,7 +6,7 @@ The flag comes last and is repeatable: a report without one gets it from a worke
 ever told by whom.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import msgspec
@@ -28,7 +28,7 @@ from rooms.safety.free_text import masked
 from rooms.safety.raised import Raised
 from rooms.safety.verdict import Category
 from store.evidence_records import DecidedReport, Outcome, ReportRecord
-from store.postgres import audit, flags
+from store.postgres import audit, flags, reviews
 from store.postgres import evidence as evidence_rows
 from store.postgres import reports as rows
 from store.postgres.pool import Db
@@ -65,13 +65,28 @@ async def report(hub: Hub, who: Principal, body: Report) -> str:
         reported_at_ms=hub.now_ms(),
         messages=[],
     )
+
+    async def complete() -> Snapshot:
+        return replace(snapshot, messages=await snapshots.opened(hub.keyring, where, said))
+
+    return await file_once(hub, who, snapshot, complete, (about.no, None if message is None else message.seq))
+
+
+async def file_once(
+    hub: Hub,
+    who: Principal,
+    snapshot: Snapshot,
+    complete: Callable[[], Awaitable[Snapshot]],
+    place: tuple[int, int | None] = (0, None),
+) -> str:
+    """File a report and raise its flag, unless that was done; the report's id. `complete` gives the snapshot
+    with what was said. Raises Refused(rate_limited).
+    """
     known = await _known(hub, who.user_id, snapshot)
     if known is None:
         await _allow(hub, who.user_id)
-        seen = await snapshots.opened(hub.keyring, where, said)
-        known = await _file(hub, who, replace(snapshot, messages=seen))
+        known = await _file(hub, who, await complete())
     if known.flag_id is None:
-        place = (about.no, None if message is None else message.seq)
         await _tell_decided(hub, await raise_flag(hub, known, place))
     return known.id
 
@@ -171,7 +186,9 @@ async def raise_flag(
     `place` is the number of the person in the session, and the `seq` of the message. Gives the reports that
     this found decided: nobody has told who filed them.
     """
-    flag_id = await flagging.raise_flag(parts, _raised(report, *place), reporter_id=report.reporter_id)
+    words = None if report.message_id is None else await reviews.version_of_id(parts.pool, report.message_id)
+    raised = _raised(report, *place, review_id=None if words is None else words.review_id)
+    flag_id = await flagging.raise_flag(parts, raised, reporter_id=report.reporter_id)
     async with parts.pool.acquire() as connection, connection.transaction():
         if await rows.set_flag(connection, report.id, flag_id):
             await evidence_rows.move_to_flag(connection, report.evidence_id, flag_id)
@@ -183,7 +200,7 @@ async def raise_flag(
         return await rows.decide(connection, flag_id, outcome=outcome, now_ms=parts.now_ms())
 
 
-def _raised(report: ReportRecord, participant_no: int, seq: int | None) -> Raised:
+def _raised(report: ReportRecord, participant_no: int, seq: int | None, *, review_id: str | None) -> Raised:
     return Raised(
         flag_id=report.id,
         session_id=report.session_id,
@@ -201,6 +218,7 @@ def _raised(report: ReportRecord, participant_no: int, seq: int | None) -> Raise
         seq=seq,
         sealed=b"",
         source="report",
+        review_id=review_id,
     )
 
 

@@ -15,14 +15,14 @@ from typing import Final
 
 import msgspec
 
-from config import moderation
+from config import moderation, retention
 from config.moderation import BookError
 from config.settings import Settings
 from hub import lifespan, wall_clock
 from hub.safety.rules_trial import Trial
 from rooms.safety.book import Book
 from rooms.safety.rules import BadRule, Rules
-from store.privacy.keys import Keyring
+from store.privacy.retention import Ages
 
 FOLDER: Final = Path(moderation.__file__).with_suffix("")
 """The book that comes with the hub."""
@@ -70,8 +70,11 @@ async def run(settings: Settings, stop: asyncio.Event, arguments: Sequence[str])
         sys.stderr.write(f"{error}\n")
         return 1
     async with lifespan.postgres_pool(settings) as pool:
-        keyring = Keyring(settings.data_key.get_secret_value(), pool, now_ms=wall_clock.now_ms)
+        keyring = await lifespan.keyring(settings, pool, write=False)
         trial = Trial(rules)
-        await trial.run(pool, keyring, from_ms=wall_clock.now_ms() - options.days * DAY_MS, stop=stop)
+        now_ms = wall_clock.now_ms()
+        kept = Ages(retention.chosen(settings.retention_file)).shown_after_ms("messages", now_ms)
+        from_ms = max(now_ms - options.days * DAY_MS, kept + 1)
+        await trial.run(pool, keyring, from_ms=from_ms, stop=stop)
     sys.stdout.write(trial.report())
     return 0

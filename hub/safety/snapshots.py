@@ -70,6 +70,9 @@ class Snapshot(Struct, frozen=True):
     note: str | None
     reported_at_ms: int
     messages: list[SnapshotMessage]
+    review_id: str | UnsetType = UNSET
+    text: str | UnsetType | None = UNSET
+    """The words of the review or of its answer, where these were reported."""
 
 
 async def place(hub: Hub, who: UserId, session_id: SessionId) -> Place:
@@ -95,13 +98,15 @@ async def around(hub: Hub, where: Place, message_id: str | None) -> list[StoredM
         found = await _live(hub, where.session_id, message_id)
         if found:
             return found
-    return await rows.around(
+    recorded = await rows.around(
         hub.pool,
         where.session_id,
         message_id,
         before=BEFORE if message_id is not None else LAST - 1,
         after=AFTER if message_id is not None else 0,
     )
+    # What is too old is told to nobody, whether or not it was removed yet.
+    return [one for one in recorded if one.lost or hub.shows("messages", one.at_ms)]
 
 
 async def _live(hub: Hub, session_id: SessionId, message_id: str | None) -> list[StoredMessage]:

@@ -112,11 +112,12 @@ class Recovery:
             known = [_delivered(room, message) for message in kept if not message.lost]
             await self._chat.restore(seen.session_id, known, rev=len(kept), head_seq=len(kept))
             await operations.apply_again(self._pool, room.id)
-            await self._hold_again(room)
+            if room.holds_people:
+                await self._hold_again(room)
         return restored
 
     async def _hold_again(self, room: Room) -> None:
-        for person in room.people:
+        for person in filter(room.holds, room.people):
             if await self._people.reserve(person.user_id, room.id, must_be_online=False) is None:
                 await self._people.confirm(person.user_id, room.id)
             if person.role == "practitioner":

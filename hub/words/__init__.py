@@ -22,7 +22,9 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `waived` says why a price is not charged, `refused` why something that was asked for is not done.
     `because` says what became of a message (`sent`, when it was masked, `held`, `blocked`) and why, by
     category. `notices` are the sentences of `safety:notice` by code, with places for what differs from one
-    to the next.
+    to the next, `in_app` those of `notice`; `reviews` says what became of a review, before `because`.
+    `exports` say how an export of one's data ended, by its state. `texts` are text messages, and what they
+    are made of.
     """
 
     causes: dict[str, Rule]
@@ -30,7 +32,12 @@ class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waived: dict[str, str]
     because: dict[str, str]
     notices: dict[str, str]
+    bookings: dict[str, str]
     refused: dict[str, str]
+    in_app: dict[str, str]
+    reviews: dict[str, str]
+    exports: dict[str, str]
+    texts: dict[str, str]
 
 
 def _read(language: Language) -> Words:

@@ -72,7 +72,7 @@ class Accounts:
             # Whether it changed or not: whoever noted it may have died before this.
             await self._offline(practitioner_id)
         if changed:
-            log.info("account.changed", practitioner=practitioner_id, active=active)
+            log.info("account.changed", active=active)
         return None if changed else "no change"
 
     async def payout(self, payout_id: str, account_id: str) -> str | None:

@@ -11,7 +11,7 @@ import structlog
 from hub.correcting import Peers
 from hub.errors import log_unexpected
 from rooms.ids import Role, UserId
-from store.postgres import practices
+from store.postgres import disclosures, practices
 from store.postgres.practices import Approved
 
 BATCH: Final = 20
@@ -43,8 +43,10 @@ class Applications:
         return sum([await self._verify(application) for application in due])
 
     async def _verify(self, application: Approved) -> bool:
+        who, now_ms = application.person_id, self._now_ms()
         try:
-            await self._roles.set_role(application.person_id, "practitioner")
+            await disclosures.disclosed(self._pool, who, "supabase", "role", now_ms=now_ms)
+            await self._roles.set_role(who, "practitioner")
         except Exception as error:  # noqa: BLE001  One that fails must not keep the others waiting.
             log_unexpected(error, where="applications")
             return False
@@ -53,6 +55,6 @@ class Applications:
             if person_id is None:
                 return False
             await practices.verify(connection, person_id, now_ms=self._now_ms())
-        log.info("practitioner.verified", person=person_id)
+        log.info("practitioner.verified")
         await self._peers.tell_directory(person_id)
         return True

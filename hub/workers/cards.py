@@ -54,5 +54,5 @@ class Cards:
         )
         if not changed:
             return "no change"
-        log.info("card.saved", person=person_id, brand=card.brand)
+        log.info("card.saved", brand=card.brand)
         return None

@@ -16,7 +16,7 @@ from billing.stripe_gateway import StripeGateway, StripeUnavailable
 from hub.correcting import Peers
 from rooms.errors import RoomError
 from rooms.ids import UserId
-from store.postgres import cards, people, profiles
+from store.postgres import cards, disclosures, people, profiles
 from store.postgres.profiles import Correction
 
 BATCH: Final = 20
@@ -58,9 +58,7 @@ class Corrections:
             await self._tell(correction)
         except (StripeUnavailable, RedisError, RoomError, OSError) as error:
             pause_ms = min(LONGEST_MS, AGAIN_MS * 2 ** min(correction.attempts, 20))
-            log.warning(
-                "correction.put_off", person=correction.person_id, error=type(error).__name__, ms=pause_ms
-            )
+            log.warning("correction.put_off", error=type(error).__name__, ms=pause_ms)
             await profiles.put_off_correction(
                 self._pool,
                 correction.person_id,
@@ -83,6 +81,8 @@ class Corrections:
             await profiles.note_told(self._pool, person_id, correction.version)
         customer = await self._customer(person_id)
         if customer is not None:
+            now_ms = self._now_ms()
+            await disclosures.disclosed(self._pool, person_id, "stripe", "correction", now_ms=now_ms)
             await stripe_cards.rename_customer(
                 self._gateway,
                 self._environment,

@@ -54,7 +54,9 @@ class NotYet(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
+class Voice:
+    """What telling people something takes of a process without their sockets."""
+
     notices: Notices
     pool: asyncpg.Pool
 
@@ -81,7 +83,7 @@ def duty(settings: Settings, stores: Stores, *, consumer: str) -> "Flags":
 def duty_of(parts: Flagging, redis: Redis, *, consumer: str, gave_up: GaveUp) -> "Flags":
     """The duty that also tells whoever is in danger where help is, in case nobody could."""
     rooms = Rooms(redis, hub=lambda: HubId(consumer), tell=lambda _room, _news, _now_ms: [])
-    teller = _Teller(Notices(redis), parts.pool)
+    teller = Voice(Notices(redis), parts.pool)
 
     async def raise_(raised: Raised) -> None:
         known = await _help(teller, rooms, raised)

@@ -30,10 +30,6 @@ NEIGHBOURS: Final = 5_000
 LEASE_MS: Final = 600_000
 TOGETHER_MS: Final = 30 * DAY_MS
 """Findings of one subject within this weigh together."""
-SIGHTINGS_MS: Final = 65 * DAY_MS
-"""A window of 30 days, and before it as much again in which a network's crowd is counted."""
-CARDS_MS: Final = 100 * DAY_MS
-FINDINGS_MS: Final = 400 * DAY_MS
 
 log = structlog.get_logger()
 
@@ -65,12 +61,6 @@ class Fraud:
             if len(page) < self._people:
                 break
             last = page[-1]
-        await fraud.remove_old(
-            self._pool,
-            sightings_ms=now_ms - SIGHTINGS_MS,
-            cards_ms=now_ms - CARDS_MS,
-            findings_ms=now_ms - FINDINGS_MS,
-        )
         await fraud.keep_progress(self._pool, now_ms, lease_until_ms=now_ms + LEASE_MS)
         return opened
 

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from hub.moderation.audit_walk import AuditWalk
 from rooms.audit import GENESIS, Entry, Head
 from store.postgres import audit, cases
+from store.privacy.keys import Keyring
 from store.privacy.signing import HeadKey
 from store.redis import audit_head
 
@@ -29,6 +30,7 @@ class Heads:
         pool: asyncpg.Pool,
         redis: Redis,
         key: HeadKey,
+        keyring: Keyring,
         *,
         every_ms: int,
         most: int,
@@ -37,6 +39,7 @@ class Heads:
         self._pool = pool
         self._redis = redis
         self._key = key
+        self._keyring = keyring
         self._every_ms = every_ms
         self._most = most
         self._now_ms = now_ms
@@ -78,7 +81,9 @@ class Heads:
 
     async def _sign(self, head: Head | None, elsewhere: Head | None) -> int:
         begun = (0, GENESIS) if head is None else (head.n, head.digest)
-        walk = AuditWalk(self._pool, self._key, n=begun[0], digest=begun[1], elsewhere=elsewhere)
+        walk = AuditWalk(
+            self._pool, self._key, self._keyring, n=begun[0], digest=begun[1], elsewhere=elsewhere
+        )
         if await walk.run():
             await self._broken(walk.problems)
             return 0

@@ -8,7 +8,7 @@ import structlog
 
 from hub.vendors.agora import AgoraRest
 from hub.vendors.asking import VendorRefused, VendorUnavailable
-from store.postgres import kicks
+from store.postgres import disclosures, kicks
 from store.postgres.kicks import Kick
 
 AT_ONCE: Final = 16
@@ -66,6 +66,8 @@ class Kicks:
         try:
             rule = None if kick.attempts == 1 else await agora.rule(kick.channel, kick.uid)
             if rule is None:
+                now_ms = self._now_ms()
+                await disclosures.disclosed(self._pool, kick.user_id, "agora", "removal", now_ms=now_ms)
                 rule = await agora.kick(kick.channel, kick.uid, minutes=minutes)
         except (VendorUnavailable, VendorRefused) as error:
             # Also what it refuses is asked again: an order that is dropped leaves somebody in the room.

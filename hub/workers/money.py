@@ -17,17 +17,20 @@ from hub.workers.cards import Cards
 from hub.workers.disputes import Disputes
 from hub.workers.failed_refunds import FailedRefunds
 from hub.workers.fraud import Fraud
+from hub.workers.media_news import media_news
 from hub.workers.news import news
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
 from hub.workers.reaper import Reaper
 from hub.workers.reconciler import Reconciler
 from hub.workers.restitution import Restitutions
+from hub.workers.sms_news import sms_news
 from hub.workers.unpaid import Unpaid
 from hub.workers.webhooks import INTENT_NEWS, Webhooks
 from rooms.ids import SessionId, UserId
 from store.postgres import operations
 from store.postgres import pool as postgres
+from store.privacy.keys import Keyring
 
 PAYMENTS_S: Final = 1.0
 PAYMENT_LANES: Final = 2
@@ -49,6 +52,7 @@ class Money:
         self,
         settings: Settings,
         pool: asyncpg.Pool,
+        keyring: Keyring,
         gateway: StripeGateway,
         outcomes: Outcomes,
         *,
@@ -65,11 +69,12 @@ class Money:
         failed_refunds = FailedRefunds(pool, gateway, environment=environment, now_ms=now_ms)
         cards = Cards(pool, gateway, environment=environment, now_ms=now_ms)
         also = {**news(self._accounts, disputes, failed_refunds), **cards.news()}
-        self._webhooks = Webhooks(pool, gateway, outcomes, now_ms=now_ms, also=also)
+        heard = {**also, **media_news(pool, now_ms=now_ms), **sms_news(pool, now_ms=now_ms)}
+        self._webhooks = Webhooks(pool, gateway, outcomes, now_ms=now_ms, also=heard)
         self._reconciler = Reconciler(pool, gateway, wanted={*INTENT_NEWS, *also}, now_ms=now_ms)
         delay_ms = settings.transfer_delay_s * 1000
         self._unpaid = Unpaid(pool, environment=environment, delay_ms=delay_ms, now_ms=now_ms)
-        self._restitutions = Restitutions(pool, environment=environment, now_ms=now_ms)
+        self._restitutions = Restitutions(pool, keyring, environment=environment, now_ms=now_ms)
         self._fraud = Fraud(pool, fraud_rules.load(settings.fraud_rules), now_ms=now_ms)
         self._reaper = Reaper(pool, is_there=is_there, environment=environment, now_ms=now_ms)
 

@@ -86,9 +86,7 @@ class Payments:
         if leased.kind is Kind.TRANSFER:
             environment = self._outcomes.environment
             return await transfers.begin(self._pool, leased, environment=environment, now_ms=now_ms)
-        return await operations.sent(
-            self._pool, leased.id, lease_until_ms=leased.lease_until_ms, now_ms=now_ms
-        )
+        return await operations.sent(self._pool, leased, now_ms=now_ms)
 
     async def _without_sending(self, leased: Operation) -> Step | None:
         """What becomes of an operation that is not to be sent, or not yet; None if it is."""

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 async def again(db: Db, declined: Operation, *, now_ms: int) -> Wanted | None:
     """The next attempt at a charge that was declined, if there is one. Under the session's lock.
 
-    Of a guest to whom everything goes back nothing is asked any more.
+    Of a guest to whom it would go back nothing is asked any more.
     """
     card = await _card(db, declined)
     if card is None:
@@ -39,9 +39,9 @@ async def in_its_stead(db: Db, capture: Operation, *, now_ms: int) -> Wanted | N
 
 
 async def is_let_off(db: Db, operation: Operation) -> bool:
-    """Whether everything goes back to the guest of an operation, so that nothing more is asked of them."""
+    """Whether an operation's money would go back to its guest, so that nothing more is asked of them."""
     debtor = await receivables.debtor(db, operation.session_id, operation.participant_no)
-    return debtor is not None and await restitutions.is_ordered(db, debtor)
+    return debtor is not None and await restitutions.is_ordered(db, debtor, operation.session_id)
 
 
 async def at_once(db: Db, declined: Operation, *, now_ms: int) -> Wanted | None:
@@ -56,7 +56,7 @@ async def at_once(db: Db, declined: Operation, *, now_ms: int) -> Wanted | None:
 async def _card(db: Db, declined: Operation) -> tuple[str, str] | None:
     """Customer and payment method that a guest is charged by now; None when nothing is asked of them."""
     debtor = await receivables.debtor(db, declined.session_id, declined.participant_no)
-    if debtor is None or await restitutions.is_ordered(db, debtor):
+    if debtor is None or await restitutions.is_ordered(db, debtor, declined.session_id):
         return None
     card = await people.card(db, debtor)
     if card is not None:
@@ -83,7 +83,7 @@ async def _ask(
     connection: Transacting, session_id: SessionId, guest_id: UserId, *, environment: str, now_ms: int
 ) -> int:
     card = await people.card(connection, guest_id)
-    if card is None or await restitutions.is_ordered(connection, guest_id):
+    if card is None or await restitutions.is_ordered(connection, guest_id, session_id):
         return 0
     known = await operations.operations(connection, session_id)
     owed = [one for one in await receivables.owed(connection, guest_id) if one.session_id == session_id]

@@ -1,4 +1,5 @@
-"""Gives everything back to a guest for whom that was ordered: whoever turns out to be a minor pays nothing.
+"""Gives back to a guest what was ordered: everything to whoever turns out to be a minor, and what was paid
+for one session to those who had left it before its host was found to be at fault.
 
 Each part of a session is refunded in one transaction under the session's lock, as far as it has not gone back
 by then; so it may be repeated, and whoever dies in between has done some of it and nothing twice. It goes on
@@ -20,6 +21,8 @@ from rooms.ids import SessionId
 from store.money_records import Refund, Restitution
 from store.postgres import admin, cases, disputes, operations, refunds, restitutions
 from store.postgres.pool import Transacting
+from store.privacy import texts
+from store.privacy.keys import Keyring, refund_aad
 
 RESTITUTIONS: Final = 20
 PARTS: Final = 200
@@ -34,8 +37,11 @@ log = structlog.get_logger()
 class Restitutions:
     """The duty. `now_ms` gives Unix milliseconds."""
 
-    def __init__(self, pool: asyncpg.Pool, *, environment: str, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, keyring: Keyring, *, environment: str, now_ms: Callable[[], int]
+    ) -> None:
         self._pool = pool
+        self._keyring = keyring
         self._environment = environment
         self._now_ms = now_ms
 
@@ -47,9 +53,9 @@ class Restitutions:
     async def _carry_out(self, ordered: Restitution) -> int:
         await restitutions.looked_at(self._pool, ordered.id, now_ms=self._now_ms())
         await self._ask_for_nothing(ordered)
-        parts = await restitutions.collectable(self._pool, ordered.guest_id, limit=PARTS)
+        parts = await restitutions.collectable(self._pool, ordered, limit=PARTS)
         made = sum([await self._give_back(ordered, *part) for part in parts])
-        unfinished = await restitutions.is_unfinished(self._pool, ordered.guest_id, ordered.id)
+        unfinished = await restitutions.is_unfinished(self._pool, ordered)
         if not parts and not unfinished:
             await restitutions.restitution_done(self._pool, ordered.id, now_ms=self._now_ms())
             log.info("restitution.done", restitution=ordered.id)
@@ -82,7 +88,7 @@ class Restitutions:
 
     async def _ask_for_nothing(self, ordered: Restitution) -> None:
         """A charge that was not sent yet is not sent; that it stays unpaid a person shall know."""
-        for charge in await restitutions.unpaid_charges(self._pool, ordered.guest_id):
+        for charge in await restitutions.unpaid_charges(self._pool, ordered):
             now_ms = self._now_ms()
             outcome = Outcome("declined", code=NOT_DUE)
             async with self._pool.acquire() as connection, connection.transaction():
@@ -112,14 +118,18 @@ class Restitutions:
             left_minor -= left_minor % money.step_minor(session.currency)
             if left_minor == 0:
                 return False
-            now_ms = self._now_ms()
+            now_ms, refund_id = self._now_ms(), str(uuid_utils.uuid7())
+            reason = await texts.sealed_for(
+                self._keyring, connection, ordered.guest_id, refund_aad(refund_id), ordered.reason
+            )
             made = await restitutions.insert_whole_refund(
                 connection,
-                refund_id=str(uuid_utils.uuid7()),
+                refund_id=refund_id,
                 session_id=session_id,
                 participant_no=participant_no,
                 amount_minor=left_minor,
                 currency=session.currency,
+                reason=reason,
                 ordered=ordered,
                 now_ms=now_ms,
             )
@@ -165,4 +175,6 @@ class Restitutions:
                 "restitution_id": ordered.id,
             },
             now_ms=self._now_ms(),
+            keyring=self._keyring,
+            about=ordered.guest_id,
         )

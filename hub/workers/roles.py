@@ -11,7 +11,7 @@ import structlog
 
 from hub.vendors.asking import VendorRefused, VendorUnavailable
 from hub.vendors.supabase import SupabaseAdmin
-from store.postgres import cases, roles
+from store.postgres import cases, disclosures, roles
 from store.postgres.roles import RoleChange
 from store.redis.revocations import Revocations
 
@@ -63,6 +63,8 @@ class Roles:
         try:
             await self._end_sign_ins(change, at_s=self._now_ms() // 1000)
             await self._reached("revoked")
+            now_ms = self._now_ms()
+            await disclosures.disclosed(self._pool, change.user_id, "supabase", "role", now_ms=now_ms)
             told = await self.supabase.set_role(change.user_id, change.role)
             await self._reached("told")
             # By the provider's clock where it is ahead: it dates the tokens.

@@ -7,7 +7,7 @@ the work, and the settlement's key absorbs the repeat.
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import asyncpg
 import structlog
@@ -15,13 +15,17 @@ from redis.exceptions import RedisError
 
 from billing.payment import Kind
 from billing.settlement import TRANSFER_DELAY_MS, held, settle
+from hub.moderation import kicking
+from hub.workers import releasing, wronged
+from rooms import media
 from rooms.ids import SessionId, UserId
 from rooms.room import OVER, Participant, Room
-from store.postgres import checkpoints, payments, settlements, transcript
+from store.postgres import checkpoints, live_rooms, payments, settlements, transcript
 from store.postgres.cases import open_case
 from store.records import StoredMessage
-from store.redis.rooms import Loaded, decode_room
+from store.redis.rooms import decode_room
 from store.redis.settlements import Entry
+from store.redis.turns import Loaded
 
 log = structlog.get_logger()
 
@@ -51,7 +55,10 @@ class Queue(Protocol):
         """New entries, and those that dead workers left."""
 
     async def done(self, entry: Entry) -> None:
-        """The part is on record."""
+        """The part is on record, and with it the whole session."""
+
+    async def answered(self, entry: Entry) -> None:
+        """The part is on record; others of its room are not yet."""
 
 
 class Rooms(Protocol):
@@ -72,8 +79,19 @@ class Unfinished(Exception):
     """The session is not over as far as anyone knows: the recovery of rooms has to go first."""
 
 
+class _Found(NamedTuple):
+    """A room to settle by, how many messages it had, and whether they lie in the live store."""
+
+    room: Room
+    head_seq: int
+    in_store: bool
+
+
 class Settle:
-    """The settlement worker. `settled(session_id)` is told of sessions with nothing left to do at Stripe."""
+    """The settlement worker. `settled(session_id)` is told of sessions with nothing left to do at Stripe.
+
+    `media_longest_ms` is the longest that a token for the media channel lasts; None where no vendor has one.
+    """
 
     def __init__(
         self,
@@ -86,6 +104,7 @@ class Settle:
         now_ms: Callable[[], int],
         settled: Callable[[SessionId], Awaitable[None]],
         transfer_delay_ms: int = TRANSFER_DELAY_MS,
+        media_longest_ms: int | None = None,
     ) -> None:
         self._pool = pool
         self._queue = queue
@@ -95,6 +114,7 @@ class Settle:
         self._now_ms = now_ms
         self._settled = settled
         self._transfer_delay_ms = transfer_delay_ms
+        self._media_longest_ms = media_longest_ms
         self._failures: Counter[Entry] = Counter()
 
     async def run_once(self) -> int:
@@ -123,14 +143,61 @@ class Settle:
 
     async def settle(self, entry: Entry) -> bool:
         """Put one part on record and take it out of the queue; False when it was on record already."""
-        found = await self._frozen(entry.session_id)
-        committed = found is not None and await self._record(entry, *found)
+        found = await self._found(entry.session_id)
+        if found is not None and found.room.kind == "live_room":
+            return await self._settle_part(entry, found)
+        committed = found is not None and await self._record(
+            _over(found.room), _guest(found.room, entry.guest_id), await self._messages(found)
+        )
         # Only now: a crash before this line repeats the work, and the settlement's key absorbs it.
         await self._queue.done(entry)
         return committed
 
-    async def _record(self, entry: Entry, room: Room, messages: list[StoredMessage]) -> bool:
-        guest = _guest(room, entry.guest_id)
+    async def _settle_part(self, entry: Entry, found: _Found) -> bool:
+        """A guest's part of a live room, as soon as it is over: who left is not charged hours later. With the
+        entry of its host the room's transcript is kept, once, however many guests there were.
+        """
+        room = found.room
+        person = room.participant(entry.guest_id)
+        if person is None:
+            raise LookupError("The entry names somebody who is not in the room.")
+        committed = False
+        if person.no == 0:
+            committed = await self._close(_over(room), await self._messages(found))
+        elif room.of(person).state in OVER:
+            committed = await self._record(room, person, None)
+            await self._put_out(room, person)
+        elif person.lobby == "refused":
+            await releasing.release(self._pool, room, person, self._environment, now_ms=self._now_ms())
+        # The room stays until nothing of it is left to settle: it may be all there is to settle the rest by.
+        complete = room.state in OVER and not await live_rooms.unsettled(self._pool, room.id)
+        await (self._queue.done(entry) if complete else self._queue.answered(entry))
+        return committed
+
+    async def _put_out(self, room: Room, guest: Participant) -> None:
+        """Whose part is over in a room that goes on must not see and hear on: their token would let them."""
+        if room.state in OVER or guest.ended_at_ms is None or self._media_longest_ms is None:
+            return
+        await kicking.order(
+            self._pool,
+            session_id=room.id,
+            user_id=guest.user_id,
+            channel=media.channel(room.id),
+            uid=guest.no + media.FIRST_UID,
+            seconds=-(-(self._media_longest_ms + room.limits.grace_ms) // 1000),
+            now_ms=guest.ended_at_ms,
+        )
+
+    async def _close(self, room: Room, messages: list[StoredMessage]) -> bool:
+        async with self._pool.acquire() as connection:
+            await settlements.close_record(connection, room, messages)
+            await wronged.give_back(connection, room, now_ms=self._now_ms())
+            over = await payments.is_charged(connection, room.id)
+        if over:
+            await self._settled(room.id)
+        return True
+
+    async def _record(self, room: Room, guest: Participant, messages: list[StoredMessage] | None) -> bool:
         async with self._pool.acquire() as connection:
             holds = await settlements.holds(connection, room.id, guest.no)
             destination = await settlements.destination(connection, room.practitioner.user_id)
@@ -151,22 +218,27 @@ class Settle:
             await self._settled(room.id)
         return committed
 
-    async def _frozen(self, session_id: SessionId) -> tuple[Room, list[StoredMessage]] | None:
-        """The room as it ended, and all that was said; None when it is on record and gone."""
+    async def _found(self, session_id: SessionId) -> _Found | None:
+        """The room as it ended; None when it is on record and gone."""
         loaded = await self._rooms.load(session_id)
         if loaded is not None:
-            messages = await self._chat.transcript(session_id)
-            if len(messages) < loaded.seq:
-                # The store lost some of them; what the hubs had put beside the checkpoint fills in.
-                kept = await transcript.kept(self._pool, session_id)
-                messages = transcript.whole(messages, kept, head_seq=loaded.seq)
-            return _over(loaded.room), messages
+            return _Found(loaded.room, loaded.seq, in_store=True)
         seen = await checkpoints.checkpoint(self._pool, session_id)
-        if seen is None:
-            return None
         # `over` is final, so a checkpoint that says it is as good as the frozen room.
-        kept = await transcript.kept(self._pool, session_id)
-        return _over(decode_room(seen.room)), transcript.whole(kept, head_seq=seen.head_seq)
+        return None if seen is None else _Found(decode_room(seen.room), seen.head_seq, in_store=False)
+
+    async def _messages(self, found: _Found) -> list[StoredMessage]:
+        """All that was said in it."""
+        session_id = found.room.id
+        if not found.in_store:
+            kept = await transcript.kept(self._pool, session_id)
+            return transcript.whole(kept, head_seq=found.head_seq)
+        messages = await self._chat.transcript(session_id)
+        if len(messages) < found.head_seq:
+            # The store lost some of them; what the hubs had put beside the checkpoint fills in.
+            kept = await transcript.kept(self._pool, session_id)
+            messages = transcript.whole(messages, kept, head_seq=found.head_seq)
+        return messages
 
     async def _report(self, entry: Entry, error: Exception) -> None:
         self._failures[entry] += 1

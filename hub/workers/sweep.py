@@ -150,6 +150,9 @@ class Unrecorded:
             loaded = await self._live.rooms.load(session_id)
             if loaded is None or loaded.room.state not in OVER:
                 continue
-            for guest in loaded.room.guests:
-                recorded += await self._settle.settle(Entry(session_id, guest.user_id, ""))
+            room = loaded.room
+            # Of a live room its host too: that is what its transcript is kept by.
+            people = room.people if room.kind == "live_room" else room.guests
+            for person in people:
+                recorded += await self._settle.settle(Entry(session_id, person.user_id, ""))
         return recorded

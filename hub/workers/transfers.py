@@ -39,9 +39,7 @@ async def begin(pool: asyncpg.Pool, leased: Operation, *, environment: str, now_
             goes = await _goes(connection, leased, session, environment=environment, now_ms=now_ms)
             if not goes:
                 return None
-        return await operations.sent(
-            connection, leased.id, lease_until_ms=leased.lease_until_ms, now_ms=now_ms
-        )
+        return await operations.sent(connection, leased, now_ms=now_ms)
 
 
 async def _goes(

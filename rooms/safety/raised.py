@@ -31,3 +31,5 @@ class Raised(Struct, frozen=True):
     seq: int | None
     sealed: bytes
     source: Literal["rule", "report"] = "rule"
+    review_id: str | None = None
+    """The review of which `message_id` is a wording, or whose words were reported."""

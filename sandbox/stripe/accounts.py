@@ -1,6 +1,7 @@
 """Connected accounts and the hosted links that onboard them."""
 
 from sandbox.state import Json
+from sandbox.stripe.balance import available, pending
 from sandbox.stripe.errors import StripeError, missing
 from sandbox.stripe.lists import merge_metadata, page
 from sandbox.stripe.routing import Route
@@ -136,8 +137,13 @@ def update(world: World, params: Json) -> Json:
 
 
 def delete(world: World, params: Json) -> Json:
-    """`DELETE /v1/accounts/{id}`."""
-    load(world, params["id"])
+    """`DELETE /v1/accounts/{id}`: as with live keys, only where the platform runs it and no money is left."""
+    account = load(world, params["id"])
+    if account["controller"]["stripe_dashboard"]["type"] == "full":
+        raise StripeError("An account with access to the full dashboard cannot be deleted.")
+    moved = {e["currency"] for e in world.store.all("balance_transaction") if e["_account"] == account["id"]}
+    if any(available(world, one, account["id"]) or pending(world, one, account["id"]) for one in moved):
+        raise StripeError("The account cannot be deleted while its balance is not zero.")
     world.store.delete("account", params["id"])
     return {"id": params["id"], "object": "account", "deleted": True}
 

@@ -67,22 +67,22 @@ class OwnAppeal(Struct, frozen=True):
 
 
 class OwnRead(Struct, frozen=True):
-    """Somebody of this role read what was said in a session of theirs."""
+    """Somebody of this role read what was said in a session of theirs, or a copy of all that is theirs."""
 
     at_ms: int
     role: str
     action: str
-    session_id: SessionId
+    session_id: SessionId | None
 
 
-async def own_sessions(db: Db, *, limit: int) -> list[OwnSession]:
+async def own_sessions(db: Db, *, limit: int, younger_ms: int) -> list[OwnSession]:
     """Their sessions, the newest first."""
-    return many(await db.fetch(SQL["own_sessions"], limit), OwnSession)
+    return many(await db.fetch(SQL["own_sessions"], limit, younger_ms), OwnSession)
 
 
-async def own_reports(db: Db, *, limit: int) -> list[OwnReport]:
+async def own_reports(db: Db, *, limit: int, younger_ms: int) -> list[OwnReport]:
     """What they reported, the newest first."""
-    return many(await db.fetch(SQL["own_reports"], limit), OwnReport)
+    return many(await db.fetch(SQL["own_reports"], limit, younger_ms), OwnReport)
 
 
 async def own_blocks(db: Db, *, limit: int) -> list[OwnBlock]:
@@ -90,14 +90,14 @@ async def own_blocks(db: Db, *, limit: int) -> list[OwnBlock]:
     return many(await db.fetch(SQL["own_blocks"], limit), OwnBlock)
 
 
-async def own_actions(db: Db, *, limit: int) -> list[OwnAction]:
+async def own_actions(db: Db, *, limit: int, younger_ms: int) -> list[OwnAction]:
     """What moderators decided about them, the newest first."""
-    return many(await db.fetch(SQL["own_actions"], limit), OwnAction)
+    return many(await db.fetch(SQL["own_actions"], limit, younger_ms), OwnAction)
 
 
-async def own_appeals(db: Db, *, limit: int) -> list[OwnAppeal]:
+async def own_appeals(db: Db, *, limit: int, younger_ms: int) -> list[OwnAppeal]:
     """Their appeals, the newest first."""
-    return many(await db.fetch(SQL["own_appeals"], limit), OwnAppeal)
+    return many(await db.fetch(SQL["own_appeals"], limit, younger_ms), OwnAppeal)
 
 
 async def own_reads(db: Db, *, limit: int) -> list[OwnRead]:

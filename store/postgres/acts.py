@@ -85,6 +85,12 @@ async def actions_by(db: Db, actor_id: UserId, *, before: str | None, limit: int
     return many(await db.fetch(SQL["actions_by"], actor_id, before, limit), Action)
 
 
+async def who_put_out(db: Db, session_id: SessionId, user_id: UserId) -> UserId | None:
+    """Who decided last that somebody's session ends, in this one or in another that they were in as well."""
+    actor: UserId | None = await db.fetchval(SQL["who_put_out"], session_id, user_id)
+    return actor
+
+
 async def undone(db: Db, action_id: str) -> bool:
     """Whether an action was taken back."""
     return bool(await db.fetchval(SQL["undone"], action_id))

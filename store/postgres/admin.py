@@ -13,6 +13,8 @@ from store.postgres import audit
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
+from store.privacy import texts
+from store.privacy.keys import Keyring, admin_action_aad
 
 SQL = statements("admin")
 
@@ -27,10 +29,27 @@ async def note_action(
     reason: str,
     detail: dict[str, Any],
     now_ms: int,
+    keyring: Keyring,
+    about: str | None = None,
 ) -> None:
-    """Put on record who did what and why, last in the transaction of what was done, and chain it."""
+    """Put on record who did what and why, last in the transaction of what was done, and chain it.
+
+    `about` is the person whom it is about: the reason is sealed under their key, or under the admin's own.
+    """
+    whose, number = about or admin_id, await next_action(db)
+    sealed = await texts.sealed_for(keyring, db, whose, admin_action_aad(number), masked(reason))
+    sealed_for = None if sealed is None else whose
     row = await db.fetchrow(
-        SQL["note_action"], admin_id, action, subject, session_id, masked(reason), detail, now_ms
+        SQL["note_action"],
+        number,
+        admin_id,
+        action,
+        subject,
+        session_id,
+        sealed,
+        sealed_for,
+        detail,
+        now_ms,
     )
     noted = one(row, AdminAction)
     if noted is not None:
@@ -46,9 +65,25 @@ async def note_action(
         )
 
 
+async def next_action(db: Db) -> int:
+    """The number of the action that is put on record next; one that is not leaves a gap."""
+    number: int = await db.fetchval(SQL["next_action"])
+    return number
+
+
 def action_digest(action: AdminAction) -> str:
-    """What stands for an action's whole record in the audit chain."""
-    return hashlib.sha256(msgspec.json.encode(action, order="deterministic")).hexdigest()
+    """What stands for an action's record in the audit chain: all of it that never changes.
+
+    The reason counts as it is stored, so nobody has to open it. Ids of people may become others when they are
+    removed; those of whoever did it, and to what, stand in the entry itself.
+    """
+    stays = (action.id, action.action, action.session_id, action.reason, action.detail, action.at_ms)
+    return hashlib.sha256(msgspec.json.encode(stays, order="deterministic")).hexdigest()
+
+
+async def reason_of(keyring: Keyring, action: AdminAction) -> str:
+    """Why it was done, or the words that stand in the place of what was removed."""
+    return await texts.shown(keyring, action.sealed_for, admin_action_aad(action.id), action.reason)
 
 
 async def actions_of(db: Db, ids: Sequence[int]) -> list[AdminAction]:

@@ -13,6 +13,8 @@ from rooms.safety.free_text import masked
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
+from store.privacy import texts as sealing
+from store.privacy.keys import Keyring, audit_text_aad
 
 SQL = statements("audit")
 
@@ -38,12 +40,16 @@ class Listed(Struct, frozen=True):
 
 
 class Text(Struct, frozen=True):
-    """What a person wrote, beside the entry that covers it; None once it was erased."""
+    """What a person wrote, beside the entry that covers it: sealed under the key of `sealed_for`.
+
+    None once it was erased. It cannot be opened either once that key was destroyed.
+    """
 
     n: int
     name: str
     salt: bytes
-    text: str | None
+    text: bytes | None
+    sealed_for: str | None
 
 
 async def append(
@@ -56,17 +62,21 @@ async def append(
     session_id: str | None,
     detail: Mapping[str, str | int | None],
     now_ms: int,
+    keyring: Keyring | None = None,
 ) -> int:
     """Add an entry, inside the caller's transaction; its number.
 
     `subject_id` is whom or what it was done to. Of `detail`, codes, ids and numbers stay for ever; `reason`,
-    `note` and whatever looks like text are kept beside it, without the numbers of
-    cards, and go when their subject is erased.
+    `note` and whatever looks like text are kept beside it, without the numbers of cards, sealed under the key
+    of the subject, who is a person then, or of the actor where there is none. Raises ValueError for a text
+    without a `keyring`: nothing is kept in the clear.
 
     The chain has one end: until the caller's transaction is over, nobody else appends. So this comes last in
     it, after every row that it may have to wait for, and nothing slow comes after it.
     """
     codes, written = audit.parted(detail)
+    if written and keyring is None:
+        raise ValueError("A text needs a keyring.")
     texts = {name: masked(text) for name, text in written.items()}
     salts = {name: os.urandom(SALT_BYTES) for name in texts}
     digests = {name: {"sha256": audit.text_digest(salts[name], text)} for name, text in texts.items()}
@@ -74,17 +84,23 @@ async def append(
     n: int = await db.fetchval(
         SQL["append"], now_ms, actor_id, actor_role, action, subject_id, session_id, canonical
     )
-    if texts:
-        await keep_texts(db, n, texts, salts)
+    if texts and keyring is not None:
+        whose = subject_id or actor_id
+        sealed = {
+            name: await sealing.sealed_for(keyring, db, whose, audit_text_aad(n, name), text)
+            for name, text in texts.items()
+        }
+        await keep_texts(db, n, whose, sealed, salts, now_ms=now_ms)
     return n
 
 
-async def keep_texts(db: Db, n: int, texts: Mapping[str, str], salts: Mapping[str, bytes]) -> None:
-    """Keep what a person wrote beside the entry that covers it."""
-    names = sorted(texts)
-    await db.execute(
-        SQL["keep_texts"], n, names, [salts[name] for name in names], [texts[name] for name in names]
-    )
+async def keep_texts(
+    db: Db, n: int, whose: str, sealed: Mapping[str, bytes | None], salts: Mapping[str, bytes], *, now_ms: int
+) -> None:
+    """Keep what a person wrote beside the entry that covers it, sealed; None where the key is destroyed."""
+    names = sorted(sealed)
+    salted, texts = [salts[name] for name in names], [sealed[name] for name in names]
+    await db.execute(SQL["keep_texts"], n, whose, now_ms, names, salted, texts)
 
 
 async def erase_texts(db: Db, user_id: str, *, now_ms: int) -> None:
@@ -107,12 +123,14 @@ async def texts(db: Db, *, first: int, last: int) -> list[Text]:
     return many(await db.fetch(SQL["texts"], first, last), Text)
 
 
-async def texts_of(db: Db, numbers: Sequence[int]) -> dict[int, dict[str, str | None]]:
-    """The texts beside some entries, by number and name."""
-    found: dict[int, dict[str, str | None]] = {}
-    for text in many(await db.fetch(SQL["texts_of"], list(numbers)), Text):
-        found.setdefault(text.n, {})[text.name] = text.text
-    return found
+async def texts_of(db: Db, numbers: Sequence[int]) -> list[Text]:
+    """The texts beside some entries, sealed."""
+    return many(await db.fetch(SQL["texts_of"], list(numbers)), Text)
+
+
+async def opened(keyring: Keyring, text: Text) -> str | None:
+    """A text beside an entry; None once nobody can read it any more."""
+    return await sealing.opened(keyring, text.sealed_for, audit_text_aad(text.n, text.name), text.text)
 
 
 async def listed(db: Db, *, actor_id: str | None, before: int | None, limit: int) -> list[Listed]:

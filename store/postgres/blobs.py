@@ -40,6 +40,11 @@ async def insert_chunk(db: Db, blob_id: str, no: int, sealed: bytes) -> None:
     await db.execute(SQL["insert_chunk"], blob_id, no, sealed)
 
 
+async def complete_blob(db: Db, blob_id: str, *, size_bytes: int, chunks: int) -> None:
+    """Say how long a blob became, and of how many pieces."""
+    await db.execute(SQL["complete_blob"], blob_id, size_bytes, chunks)
+
+
 async def blob(db: Db, blob_id: str) -> Blob | None:
     """What a blob is; None when there is none."""
     return one(await db.fetchrow(SQL["blob"], blob_id), Blob)

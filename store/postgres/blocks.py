@@ -33,11 +33,6 @@ async def delete_block(db: Db, blocker_id: UserId, blocked_id: UserId) -> bool:
     return await db.fetchval(SQL["delete_block"], blocker_id, blocked_id) is not None
 
 
-async def forget_blocks(db: Db, user_id: UserId) -> None:
-    """Forget every block of somebody who is removed for good, on either side."""
-    await db.execute(SQL["forget_blocks"], user_id)
-
-
 async def own_block(db: Db, blocked_id: UserId) -> BlockRecord | None:
     """Whether whoever the connection acts as has blocked this person."""
     return one(await db.fetchrow(SQL["own_block"], blocked_id), BlockRecord)

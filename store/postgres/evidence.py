@@ -62,8 +62,8 @@ async def move_to_flag(db: Db, evidence_id: str, flag_id: str) -> None:
     await db.execute(SQL["move_to_flag"], evidence_id, flag_id)
 
 
-async def hold(db: Db, evidence_id: str, *, reason: str, held_by: UserId, now_ms: int) -> bool:
-    """Keep it whatever its time. False when it is on hold already, or not there."""
+async def hold(db: Db, evidence_id: str, *, reason: bytes | None, held_by: UserId, now_ms: int) -> bool:
+    """Keep it whatever its time, for a reason under its own key. False when it is on hold, or not there."""
     return await db.fetchval(SQL["hold"], evidence_id, reason, held_by, now_ms) is not None
 
 

@@ -31,6 +31,7 @@ async def insert_flag(db: Db, flag: NewFlag, *, now_ms: int) -> bool:
         flag.due_by_ms,
         flag.created_at_ms,
         now_ms,
+        flag.review_id,
     )
     return made is not None
 
@@ -60,6 +61,12 @@ async def flag_of_message(db: Db, message_id: str) -> str | None:
 async def reported_flag(db: Db, session_id: SessionId, user_id: UserId) -> str | None:
     """The id of the open case that reports of this person in this session belong to."""
     found: str | None = await db.fetchval(SQL["reported_flag"], session_id, user_id)
+    return found
+
+
+async def flag_of_review(db: Db, review_id: str, user_id: UserId) -> str | None:
+    """The id of the open case about somebody's words in a review."""
+    found: str | None = await db.fetchval(SQL["flag_of_review"], review_id, user_id)
     return found
 
 

@@ -14,13 +14,15 @@ from store.postgres.statements import statements
 SQL = statements("fraud")
 
 DAY_MS = 86_400_000
-REMOVED_AT_ONCE = 5_000
 
 ReviewState = Literal["open", "cleared", "held", "released"]
 
 
 class Review(Struct, frozen=True):
-    """What an admin looks at: a subject for which live rules fired. Held: its transfers wait."""
+    """What an admin looks at: a subject for which live rules fired. Held: its transfers wait.
+
+    `reason` is sealed under the key of `reason_of`.
+    """
 
     id: str
     subject_kind: SubjectKind
@@ -29,7 +31,12 @@ class Review(Struct, frozen=True):
     opened_at_ms: int
     decided_by: UserId | None
     decided_at_ms: int | None
-    reason: str | None
+    reason: bytes | None
+
+    @property
+    def reason_of(self) -> str | None:
+        """Under whose key it is: the person's, or where it is about a card or a network, who decided."""
+        return self.subject if self.subject_kind in ("person", "practitioner") else self.decided_by
 
 
 class ReviewedFinding(Finding, frozen=True, kw_only=True):
@@ -66,11 +73,6 @@ async def insert_sightings(db: Db, seen: Sequence[Seen]) -> None:
         [one.day for one in seen],
         [one.at_ms for one in seen],
     )
-
-
-async def remove_old(db: Db, *, sightings_ms: int, cards_ms: int, findings_ms: int) -> None:
-    """Remove what is older than these times, some of it at once."""
-    await db.execute(SQL["remove_old"], sightings_ms, cards_ms, findings_ms, REMOVED_AT_ONCE)
 
 
 async def take_progress(db: Db, *, now_ms: int, lease_ms: int) -> int | None:
@@ -135,9 +137,9 @@ async def findings(db: Db, review_ids: Sequence[str], *, each: int) -> list[Revi
 
 
 async def decide_review(
-    db: Db, review_id: str, state: ReviewState, *, admin_id: UserId, reason: str, now_ms: int
+    db: Db, review_id: str, state: ReviewState, *, admin_id: UserId, reason: bytes | None, now_ms: int
 ) -> Review | None:
-    """Decide; None where no live rule stands behind it, or where it can't be decided so any more."""
+    """Decide, with a sealed reason; None where no live rule stands behind it, or where it is too late."""
     row = await db.fetchrow(SQL["decide_review"], review_id, state, admin_id, reason, now_ms)
     return one(row, Review)
 

@@ -57,7 +57,8 @@ async def migrate(owner_dsn: str, *, folder: Path = MIGRATIONS) -> list[str]:
     Raises MigrationError when an applied file was edited or one was slipped in before it.
     """
     wanted = migrations(folder)
-    connection = await asyncpg.connect(owner_dsn)
+    # Through a pooler, what is prepared in one transaction is not there in the next.
+    connection = await asyncpg.connect(owner_dsn, statement_cache_size=0)
     try:
         async with connection.transaction():
             await _lock(connection)

@@ -4,14 +4,18 @@ A function that gives None or False found that another worker was faster; its ca
 """
 
 from collections.abc import Sequence
+from typing import Final
 
-from billing.payment import Operation, Outcome, State, Wanted, idempotency_key
+from billing.payment import Kind, Operation, Outcome, State, Wanted, idempotency_key
 from rooms.ids import SessionId
 from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
+from store.privacy.vendors import fields
 
 SQL = statements("operations")
+TOLD_BY: Final = {Kind.TRANSFER: "payout", Kind.REVERSAL: "payout", Kind.EVIDENCE: "dispute"}
+"""The purpose for which Stripe is told of a person by an operation; by all others it is `payment`."""
 
 CHANNEL = "payment_ops"
 """Where Postgres gives notice of each new operation; the payload is its id."""
@@ -58,9 +62,19 @@ async def due(db: Db, *, now_ms: int, limit: int, lease_ms: int) -> list[Operati
     return sorted(leased, key=lambda operation: (operation.next_at_ms, operation.id))
 
 
-async def sent(db: Db, operation_id: int, *, lease_until_ms: int, now_ms: int) -> Operation | None:
-    """Note that the call goes out now, before it does; None when the lease was lost."""
-    return one(await db.fetchrow(SQL["sent"], operation_id, lease_until_ms, now_ms), Operation)
+async def sent(db: Db, leased: Operation, *, now_ms: int) -> Operation | None:
+    """Note that the call goes out now, and what of whom, before it does; None when the lease was lost."""
+    purpose = TOLD_BY.get(leased.kind, "payment")
+    row = await db.fetchrow(
+        SQL["sent"],
+        leased.id,
+        leased.lease_until_ms,
+        now_ms,
+        purpose,
+        list(fields("stripe", purpose)),
+        purpose == "payout",
+    )
+    return one(row, Operation)
 
 
 async def outcome(

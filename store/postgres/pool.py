@@ -39,8 +39,11 @@ Transacting = asyncpg.Connection | PoolConnectionProxy
 """A connection inside a transaction that the caller opened."""
 
 
-async def connect(dsn: str, *, size: int) -> asyncpg.Pool:
-    """A pool of at most `size` connections, with UUIDs as text and jsonb as Python values."""
+async def connect(dsn: str, *, size: int, lent: bool = False) -> asyncpg.Pool:
+    """A pool of at most `size` connections, with UUIDs as text and jsonb as Python values.
+
+    `lent`: a pooler lends a connection for one transaction only. Behind Supabase's port that is known.
+    """
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
@@ -49,7 +52,7 @@ async def connect(dsn: str, *, size: int) -> asyncpg.Pool:
         reset=_nothing_to_reset,
         command_timeout=COMMAND_TIMEOUT_S,
         # A prepared statement lives in one server connection; that pooler lends another each time.
-        statement_cache_size=0 if behind_transaction_pooler(dsn) else 200,
+        statement_cache_size=0 if lent or behind_transaction_pooler(dsn) else 200,
     )
 
 
@@ -88,6 +91,22 @@ async def acting_as(pool: asyncpg.Pool, user_id: UserId) -> AsyncIterator[Transa
             "select set_config('role', 'authenticated', true), set_config('request.jwt.claims', $1, true)",
             claims,
         )
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def erasing(pool: asyncpg.Pool) -> AsyncIterator[Transacting]:
+    """A transaction as the role that may remove people from the record, and may do nothing else."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select set_config('role', 'hub_eraser', true)")
+        yield connection
+
+
+@contextlib.asynccontextmanager
+async def retaining(pool: asyncpg.Pool) -> AsyncIterator[Transacting]:
+    """A transaction as the role that may remove what is too old, and may do nothing else."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("select set_config('role', 'hub_retention', true)")
         yield connection
 
 

@@ -35,19 +35,28 @@ class OwnPractice(Offered, frozen=True):
     version: int
 
 
-class Application(Offered, frozen=True):
-    """A guest's wish to be a practitioner. `about` is sealed under the guest's data key."""
+class Wanted(Struct, frozen=True):
+    """What an applicant wants to offer, as it is kept: their words sealed under their own key."""
+
+    headline: bytes
+    about: bytes | None
+    topics: bytes
+    rate_minor_per_minute: int
+    currency: str
+
+
+class Application(Wanted, frozen=True):
+    """A guest's wish to be a practitioner. `reason` is sealed under the guest's key as well."""
 
     id: str
     person_id: UserId
     name: str
     email: str
-    about: bytes | None
     state: State
     created_at_ms: int
     decided_by: UserId | None
     decided_at_ms: int | None
-    reason: str | None
+    reason: bytes | None
 
 
 class Approved(Struct, frozen=True):
@@ -78,16 +87,14 @@ async def change_practice(db: Db, wanted: OwnPractice) -> int | None:
     return version
 
 
-async def apply(
-    db: Db, application_id: str, person_id: UserId, wanted: Offered, about: bytes | None, *, now_ms: int
-) -> bool:
+async def apply(db: Db, application_id: str, person_id: UserId, wanted: Wanted, *, now_ms: int) -> bool:
     """Put an application on record; False when one of this person's is open."""
     made = await db.fetchval(
         SQL["apply"],
         application_id,
         person_id,
         wanted.headline,
-        about,
+        wanted.about,
         wanted.topics,
         wanted.rate_minor_per_minute,
         wanted.currency,
@@ -112,16 +119,23 @@ async def latest_application(db: Db, person_id: UserId) -> Application | None:
 
 
 async def decide(
-    db: Db, application_id: str, decision: Decision, *, admin_id: UserId, reason: str, now_ms: int
+    db: Db, application_id: str, decision: Decision, *, admin_id: UserId, reason: bytes | None, now_ms: int
 ) -> bool:
-    """Decide an application; False when it is decided already."""
+    """Decide an application, with a sealed reason; False when it is decided already."""
     decided = await db.fetchval(SQL["decide"], application_id, decision, admin_id, reason, now_ms)
     return decided is not None
 
 
-async def begin_practice(db: Db, application_id: str) -> None:
+async def begin_practice(db: Db, practitioner_id: UserId, wanted: Offered) -> None:
     """Make the practice that was applied for, in the transaction of the decision."""
-    await db.execute(SQL["begin_practice"], application_id)
+    await db.execute(
+        SQL["begin_practice"],
+        practitioner_id,
+        wanted.headline,
+        wanted.topics,
+        wanted.rate_minor_per_minute,
+        wanted.currency,
+    )
 
 
 async def approved(db: Db, *, limit: int) -> list[Approved]:

@@ -22,13 +22,13 @@ async def insert_refund(
     participant_no: int,
     amount_minor: int,
     currency: str,
-    reason: str,
+    reason: bytes | None,
     state: RefundState,
     request_id: str | None,
     requested_by: UserId,
     now_ms: int,
 ) -> Refund | None:
-    """Put a refund on record; None when the admin used this `request_id` before.
+    """Put a refund on record, its reason sealed; None when the admin used this `request_id` before.
 
     Raises asyncpg.CheckViolationError when more would go back than was charged.
     """
@@ -56,6 +56,12 @@ async def refund(db: Db, refund_id: str) -> Refund | None:
 async def refund_requested(db: Db, requested_by: UserId, request_id: str) -> Refund | None:
     """The refund that an admin asked for under this name."""
     return one(await db.fetchrow(SQL["refund_requested"], requested_by, request_id), Refund)
+
+
+async def charged(db: Db, session_id: SessionId, participant_no: int) -> UserId | None:
+    """Who a participant is."""
+    found: UserId | None = await db.fetchval(SQL["charged"], session_id, participant_no)
+    return found
 
 
 async def decide_refund(

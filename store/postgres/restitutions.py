@@ -1,4 +1,4 @@
-"""Restitutions on record: everything that was collected from a guest goes back to them."""
+"""Restitutions on record: what was collected from a guest goes back to them, all of it or of one session."""
 
 import uuid_utils
 
@@ -23,13 +23,32 @@ async def order(
 ) -> str:
     """Order that a guest gets everything back; the restitution's id. While one is open, it is that one.
 
-    It may be called inside somebody else's transaction. `session_id` is the session that gave the reason.
+    It may be called inside somebody else's transaction. `reason` is the name of a rule, `session_id` the
+    session that gave it.
     """
     restitution_id = str(uuid_utils.uuid7())
     ordered: str = await db.fetchval(
         SQL["order"], restitution_id, guest_id, session_id, reason, ordered_by, now_ms
     )
     return ordered
+
+
+async def order_of_session(
+    db: Db,
+    *,
+    guest_id: UserId,
+    session_id: SessionId,
+    ordered_by: UserId,
+    reason: str,
+    now_ms: int,
+) -> None:
+    """Order that a guest gets back what they paid for one session. Repeated, it changes nothing, even once it
+    is done.
+    """
+    restitution_id = str(uuid_utils.uuid7())
+    await db.execute(
+        SQL["order_of_session"], restitution_id, guest_id, session_id, reason, ordered_by, now_ms
+    )
 
 
 async def open_restitutions(db: Db, *, limit: int) -> list[Restitution]:
@@ -42,14 +61,14 @@ async def looked_at(db: Db, restitution_id: str, *, now_ms: int) -> None:
     await db.execute(SQL["looked_at"], restitution_id, now_ms)
 
 
-async def is_ordered(db: Db, guest_id: UserId) -> bool:
-    """Whether everything goes, or went, back to a guest."""
-    return bool(await db.fetchval(SQL["is_ordered"], guest_id))
+async def is_ordered(db: Db, guest_id: UserId, session_id: SessionId) -> bool:
+    """Whether what a guest pays for a session goes, or went, back to them."""
+    return bool(await db.fetchval(SQL["is_ordered"], guest_id, session_id))
 
 
-async def collectable(db: Db, guest_id: UserId, *, limit: int) -> list[tuple[SessionId, int]]:
-    """Parts of sessions of which something that was collected has not gone back."""
-    rows = await db.fetch(SQL["collectable"], guest_id, limit)
+async def collectable(db: Db, ordered: Restitution, *, limit: int) -> list[tuple[SessionId, int]]:
+    """Parts of sessions of which something that was collected has not gone back, and has to."""
+    rows = await db.fetch(SQL["collectable"], ordered.guest_id, ordered.within, limit)
     return [(SessionId(row["session_id"]), row["participant_no"]) for row in rows]
 
 
@@ -72,10 +91,11 @@ async def insert_whole_refund(
     participant_no: int,
     amount_minor: int,
     currency: str,
+    reason: bytes | None,
     ordered: Restitution,
     now_ms: int,
 ) -> Refund:
-    """A refund that the rule itself approves, under the session's lock.
+    """A refund that the rule itself approves, under the session's lock; its reason is sealed.
 
     Raises asyncpg.CheckViolationError when more would go back than was charged.
     """
@@ -86,7 +106,7 @@ async def insert_whole_refund(
         participant_no,
         amount_minor,
         currency,
-        ordered.reason,
+        reason,
         ordered.ordered_by,
         ordered.id,
         now_ms,
@@ -97,14 +117,14 @@ async def insert_whole_refund(
     return inserted
 
 
-async def unpaid_charges(db: Db, guest_id: UserId) -> list[Operation]:
-    """Charges of a guest that wait for their time and were not sent."""
-    return many(await db.fetch(SQL["unpaid_charges"], guest_id), Operation)
+async def unpaid_charges(db: Db, ordered: Restitution) -> list[Operation]:
+    """Charges that wait for their time, were not sent, and would have to go back."""
+    return many(await db.fetch(SQL["unpaid_charges"], ordered.guest_id, ordered.within), Operation)
 
 
-async def is_unfinished(db: Db, guest_id: UserId, restitution_id: str) -> bool:
-    """Whether money of a guest may still come in, or is on its way back."""
-    return bool(await db.fetchval(SQL["is_unfinished"], guest_id, restitution_id))
+async def is_unfinished(db: Db, ordered: Restitution) -> bool:
+    """Whether money that has to go back may still come in, or is on its way."""
+    return bool(await db.fetchval(SQL["is_unfinished"], ordered.guest_id, ordered.id, ordered.within))
 
 
 async def restitution_done(db: Db, restitution_id: str, *, now_ms: int) -> None:

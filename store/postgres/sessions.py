@@ -91,6 +91,11 @@ async def session(db: Db, session_id: SessionId) -> SessionRecord | None:
     return one(await db.fetchrow(SQL["session"], session_id), SessionRecord)
 
 
-async def history(db: Db, user_id: UserId, *, before: SessionId | None, limit: int) -> list[SessionRecord]:
-    """The sessions of whoever the connection acts as, the newest first, older than the cursor `before`."""
-    return many(await db.fetch(SQL["history"], user_id, before, limit), SessionRecord)
+async def history(
+    db: Db, user_id: UserId, *, before: SessionId | None, limit: int, younger_ms: int = 0
+) -> list[SessionRecord]:
+    """The sessions of whoever the connection acts as, the newest first, older than the cursor `before`.
+
+    Only what is younger than `younger_ms`: the rest is too old to be shown.
+    """
+    return many(await db.fetch(SQL["history"], user_id, before, limit, younger_ms), SessionRecord)

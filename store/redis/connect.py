@@ -2,11 +2,14 @@
 
 from typing import cast
 
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
+
+WAIT_S = 5.0
+"""How long a command waits for a connection that is free."""
 
 
 class UnsafeStore(Exception):
@@ -15,9 +18,11 @@ class UnsafeStore(Exception):
 
 def connect(url: str) -> Redis:
     """A client whose commands are retried briefly: every script here is harmless when run twice."""
-    return Redis.from_url(
+    # Hundreds who come in the same moment wait for each other; they are not sent away.
+    pool = BlockingConnectionPool.from_url(
         url,
         max_connections=64,
+        timeout=WAIT_S,
         socket_timeout=3.0,
         socket_connect_timeout=2.0,
         health_check_interval=15,
@@ -25,6 +30,7 @@ def connect(url: str) -> Redis:
         retry_on_error=[RedisConnectionError, RedisTimeoutError],
         protocol=2,
     )
+    return Redis.from_pool(pool)
 
 
 async def require_safe(redis: Redis) -> None:

@@ -20,6 +20,10 @@ MODERATION = "moderation:{moderation}"
 AUDIT_HEAD = "audit:head"
 """JSON: the newest signed head of the audit chain."""
 
+TOMBSTONES = "tombstones:{hubs}"
+"""Hash: keyed mark of somebody who was erased -> when and why. It has no end: a backup may be restored
+late.
+"""
 POLICY = "policy:{hubs}"
 """Channel: a version of the privacy policy was published."""
 
@@ -104,6 +108,10 @@ def hub_people(hub: HubId) -> str:
     return f"online:{{hubs}}:{hub}"
 
 
+ALL_HUB_PEOPLE = hub_people(HubId("*"))
+"""The same of every hub, as a pattern."""
+
+
 def person(user_id: UserId) -> str:
     """Hash: lock (session), until_ms (of a reservation), n. Also the person's channel."""
     return f"person:{{u:{user_id}}}"
@@ -122,6 +130,11 @@ def revoked(user_id: UserId) -> str:
 def calmed(session_id: SessionId, user_id: UserId) -> str:
     """Exists for a while after somebody in distress was told where help is."""
     return f"calmed:{{u:{user_id}}}:{session_id}"
+
+
+def offered(user_id: UserId, offer_id: str) -> str:
+    """Exists for a while after a person who waited was told that it is their turn."""
+    return f"offered:{{u:{user_id}}}:{offer_id}"
 
 
 def suspended(user_id: UserId) -> str:

@@ -1,8 +1,8 @@
 """Rooms: load one, decide, commit. Whoever commits on the version they read wins; the others decide again."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -11,13 +11,16 @@ from redis.asyncio import Redis
 from rooms.chat import voices
 from rooms.deadlines import next_due_ms
 from rooms.errors import ChangedTooOften, Fenced, NotFound
-from rooms.ids import HubId, SessionId
+from rooms.ids import HubId, SessionId, UserId
 from rooms.news import Change, News
-from rooms.room import OPEN, OVER, Room
+from rooms.room import OPEN, OVER, Room, State
 from store.redis import keys
 from store.redis.command import command
 from store.redis.script import Script, packed
+from store.redis.turns import Decide, Loaded, Turns, Wish
 
+LATEST = frozenset({"lobby:changed"})
+"""Events that say all there is to say: of several in one commit the last is told."""
 LOG_KEPT = 2_000
 """Facts kept in a room's log: enough for a hub that was deaf for minutes."""
 ATTEMPTS = 12
@@ -45,23 +48,6 @@ class Logged(NamedTuple):
     outgoing: Outgoing
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A room as read, with the store's time of that moment."""
-
-    room: Room
-    now_ms: int
-    rev: int
-    seq: int
-
-
-class Decide(Protocol):
-    """A pure decision: the room and the time in, the change out."""
-
-    def __call__(self, room: Room, *, now_ms: int) -> Change:
-        """Decide, or raise a RoomError."""
-
-
 Tell = Callable[[Room, Sequence[News], int], list[Outgoing]]
 """How facts become events of the contract: (room after the change, facts, now_ms)."""
 
@@ -85,6 +71,7 @@ class Rooms:
         self._hub = hub
         self._tell = tell
         self._absent = absent
+        self._turns = Turns()
 
     async def load(self, session_id: SessionId) -> Loaded | None:
         """The room, or None when the store has none of this id."""
@@ -109,31 +96,56 @@ class Rooms:
 
     async def create(self, change: Change) -> Room:
         """Open a room that does not exist yet; asked again, it gives the one that does."""
-        committed = await self._commit(change, expected=0, now_ms=change.room.clock_ms)
-        return committed or (await self.require(change.room.id)).room
+        room = replace(change.room, version=1)
+        told = self._tell(room, change.news, room.clock_ms)
+        committed = await self._commit(room, told, before=None)
+        return room if committed else (await self.require(room.id)).room
 
     async def change(self, session_id: SessionId, decide: Decide) -> Loaded:
         """Decide on the room as it is and commit. Gives the room afterwards and the time of the decision.
 
         Raises whatever the decision refuses with, NotFound, Fenced, or ChangedTooOften.
         """
+        return await self._turns.take(session_id, decide, partial(self._decide, session_id))
+
+    async def _decide(self, session_id: SessionId, wishes: Sequence[Wish]) -> None:
+        """Decide all of it, one after the other, on one reading of the room, and commit it together."""
         for _ in range(ATTEMPTS):
             loaded = await self.require(session_id)
-            change = decide(loaded.room, now_ms=loaded.now_ms)
-            if change.room == loaded.room and not change.news:
-                return loaded
-            committed = await self._commit(change, expected=loaded.room.version, now_ms=loaded.now_ms)
-            if committed is not None:
-                return Loaded(committed, loaded.now_ms, loaded.rev + len(change.news), loaded.seq)
+            room, told, errors = self._decided(loaded, wishes)
+            if room is loaded.room:
+                outcome = loaded
+            elif await self._commit(room, told, before=loaded.room):
+                outcome = Loaded(room, loaded.now_ms, loaded.rev + len(told), loaded.seq)
+            else:
+                continue
+            for wish in wishes:
+                wish.settle(outcome, errors.get(wish))
+            return
         raise ChangedTooOften
 
-    async def _commit(self, change: Change, *, expected: int, now_ms: int) -> Room | None:
-        room = replace(change.room, version=expected + 1)
+    def _decided(
+        self, loaded: Loaded, wishes: Sequence[Wish]
+    ) -> tuple[Room, list[Outgoing], dict[Wish, Exception]]:
+        """The room after all of them, what is told, and which of them were refused. The others stand."""
+        room, told, errors = loaded.room, list[Outgoing](), dict[Wish, Exception]()
+        for wish in wishes:
+            try:
+                change = wish.decide(room, now_ms=loaded.now_ms)
+            except Exception as error:  # noqa: BLE001  Whoever wished for it is told; nobody else is.
+                errors[wish] = error
+                continue
+            if change.room == room and not change.news:
+                continue
+            room = replace(change.room, version=loaded.room.version + 1)
+            told += self._tell(room, change.news, loaded.now_ms)
+        return room, latest(told), errors
+
+    async def _commit(self, room: Room, told: list[Outgoing], *, before: Room | None) -> bool:
+        """Whether it was committed: nobody else was faster. Raises Fenced."""
         bucket, hub = keys.bucket(room.id), self._hub()
-        over = room.state in OVER
         due_ms = next_due_ms(room)
         here = any(anchor.hub == hub for person in room.people for anchor in person.anchors)
-        freshly_over = over and room.ended_at_ms == room.clock_ms and room.state != "settled"
         answer = await _change.run(
             self._redis,
             [
@@ -146,14 +158,14 @@ class Rooms:
                 keys.hub_rooms(bucket, hub),
             ],
             [
-                expected,
+                room.version - 1,
                 _encode(room),
                 "" if due_ms is None else due_ms,
                 room.id,
                 keys.room(room.id),
-                packed(self._tell(room, change.news, now_ms)),
+                packed(told),
                 packed(voices(room)),
-                packed([guest.user_id for guest in room.guests] if freshly_over else []),
+                packed(to_settle(before, room)),
                 "1" if here else "0",
                 "1" if room.state in OPEN else "0",
                 LOG_KEPT,
@@ -162,7 +174,7 @@ class Rooms:
         )
         if answer[0] == b"fenced":
             raise Fenced
-        return room if answer[0] == b"ok" else None
+        return bool(answer[0] == b"ok")
 
     async def log_since(self, session_id: SessionId, rev: int, limit: int = LOG_KEPT) -> list[Logged]:
         """What was told in the room after `rev`, chat apart, in order."""
@@ -218,6 +230,35 @@ class Rooms:
             ],
         )
         return bool(put)
+
+
+def latest(told: list[Outgoing]) -> list[Outgoing]:
+    """What is told, without what is told anew further on."""
+    last = {(one.audience, one.name): n for n, one in enumerate(told) if one.name in LATEST}
+    return [one for n, one in enumerate(told) if last.get((one.audience, one.name), n) == n]
+
+
+def to_settle(before: Room | None, room: Room) -> list[UserId]:
+    """Whose part of the session is to go on record by this change.
+
+    With its end those whose part lasted until then; of a live room each guest as they are out, and with its
+    end the host too, for the transcript.
+    """
+    if room.kind != "live_room":
+        now_over = room.state in OVER and room.ended_at_ms == room.clock_ms
+        freshly = now_over and room.state is not State.SETTLED
+        return [guest.user_id for guest in room.guests] if freshly else []
+    if room.state is State.SETTLED or before is None or before.state in OVER:
+        return []
+    if room.state in OVER:
+        # Of who was never in, what was held is released by now, but not put on record.
+        gone = {guest.user_id for guest in before.guests if guest.ended_at_ms is not None}
+        everybody = [guest.user_id for guest in room.guests if guest.user_id not in gone]
+        return [*everybody, room.practitioner.user_id]
+    then = {guest.no: guest.lobby for guest in before.guests}
+    return [
+        guest.user_id for guest in room.guests if guest.lobby == "refused" and then.get(guest.no) != "refused"
+    ]
 
 
 def encode_room(room: Room) -> bytes:

@@ -131,6 +131,13 @@ class SettlementQueue:
             [GROUP, entry.token, room, ROOM_KEPT_S],
         )
 
+    async def answered(self, entry: Entry) -> None:
+        """The part is on record, and others of its room are not: take the entry out, and keep the room."""
+        if entry.token:
+            stream = keys.settlements(keys.bucket(entry.session_id))
+            await command(self._redis, "XACK", stream, GROUP, entry.token)
+            await command(self._redis, "XDEL", stream, entry.token)
+
 
 def _entry(token: bytes, fields: dict[bytes, bytes]) -> Entry:
     return Entry(SessionId(fields[b"s"].decode()), UserId(fields[b"g"].decode()), token.decode())

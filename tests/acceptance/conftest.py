@@ -34,6 +34,11 @@ HASTY = {
     "AGORA_APP_CERTIFICATE": "fedcba9876543210fedcba9876543210",
     "AGORA_CUSTOMER_ID": "customer",
     "AGORA_CUSTOMER_SECRET": "customer-secret",
+    "AGORA_RECORDING_VENDOR": "1",
+    "AGORA_RECORDING_REGION": "5",
+    "AGORA_RECORDING_BUCKET": "bucket",
+    "AGORA_RECORDING_ACCESS_KEY": "access",
+    "AGORA_RECORDING_SECRET_KEY": "secret",
 }
 
 

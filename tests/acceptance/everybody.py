@@ -1,6 +1,7 @@
 """Somebody of every role, those whose own case it is, and everything that a row of the access table names."""
 
 import json
+import time
 import uuid
 from dataclasses import dataclass
 
@@ -22,7 +23,8 @@ ROUTE = {f"{route.method} {route.path}": route for route in ROUTES}
 WHY = "Somebody asked us to."
 DECIDED = (
     "appeals", "refunds", "fraud_reviews", "evidence", "moderation_actions", "suspensions", "blocks", "cards",
-    "applications", "avatars", "consents", "corrections", "policies", "policy_acceptances",
+    "applications", "avatars", "consents", "erasures", "access_requests", "policies",
+    "policy_acceptances", "reviews", "review_versions", "favourites", "waitlist", "legal_holds",
 )  # fmt: skip
 """Tables that change by somebody's deed alone, beside those of the stage."""
 
@@ -48,6 +50,11 @@ class Ground:
     own_refund: str
     review: str
     own_review: str
+    booking: str
+    written: str
+    own_written: str
+    hold: str
+    own_hold: str
 
     @property
     def scene(self) -> Scene:
@@ -73,9 +80,14 @@ class Ground:
         known: Json = {
             "session_id": self.stage.ended_id, "user_id": None, "amount_minor": 1, "request_id": None,
             "reason": WHY, "note": WHY, "text": "Why?", "action_id": self.action, "scope": "others",
-            "granted": True, "version": 1, "text_en": "Half of it",
+            "granted": True, "version": 1, "rating": 4, "text_en": "Half of it",
+            "received_at_ms": time.time_ns() // 1_000_000, "email": None,
             "headline": "Grief, and what comes after.", "topics": ["grief"],
             "rate_minor_per_minute": 300, "currency": "usd", "born_on": "1980-01-01",
+            "starts_at_ms": 2**41, "duration_s": 1_800, "zone": "UTC", "weekly": [], "exceptions": [],
+            "notice_s": 0, "horizon_days": 1, "slot_s": 300, "buffer_s": 0,
+            "practitioner_id": self.stage.host.id,
+            "title": "A quiet circle", "seats": 2, "price": {"kind": "free"},
         }  # fmt: skip
         for one in told.fields:
             if isinstance(one.type, LiteralType) and one.encode_name not in known:
@@ -91,8 +103,12 @@ class Ground:
         """A route's path with an id of what is there, or of what concerns the people of `own`."""
         ids = {
             "sessions": self.stage.ended_id,
+            "bookings": self.booking,
             "practitioners": self.stage.host.id,
             "blocks": self.stage.host.id,
+            "favourites": self.stage.host.id,
+            "waitlist": self.stage.host.id,
+            "reviews": self.own_written if own else self.written,
             "people": self.stage.idle.id,
             "flags": self.own_flag if own else self.flag,
             "evidence": self.own_evidence if own else self.evidence,
@@ -101,6 +117,9 @@ class Ground:
             "fraud": self.own_review if own else self.review,
             "cases": NOBODY,
             "applications": NOBODY,
+            "exports": NOBODY,
+            "data-requests": NOBODY,
+            "legal-holds": self.own_hold if own else self.hold,
         }
         path = ROUTE[name].path.replace("{number}", "999999999").replace("{purpose}", "analytics")
         before, found, _after = path.partition("/{id}")
@@ -110,6 +129,8 @@ class Ground:
         """What a reading route needs in its query."""
         if name == "GET /v1/moderation/evidence":
             return {"flag_id": flag or self.flag}
+        if name == "GET /v1/practitioners/{id}/slots":
+            return {"from_ms": "0", "to_ms": "1", "duration_s": "1800"}
         return {"query": "nobody@example.com"} if name == "GET /v1/admin/people" else {}
 
     async def http(
@@ -121,8 +142,10 @@ class Ground:
         method = name.partition(" ")[0]
         told = body if ROUTE[name].body is not None else None
         async with self.scene.http.request(method, url, params=query, json=told, headers=headers) as response:
+            if response.status == 200:
+                return "ok"
             answer = await response.json()
-            return "ok" if response.status == 200 else str(answer["error"]["code"])
+            return str(answer["error"]["code"])
 
     async def state(self) -> dict[str, object]:
         """Everything that nobody may change who may not."""
@@ -131,11 +154,11 @@ class Ground:
             f"from {table} t"
             for table in DECIDED
         )
-        roles = await self.scene.sql("select id, role from people order by id")
+        people = await self.scene.sql("select id, role, version from people order by id")
         return {
             **await self.stage.snapshot(),
             **{row["what"]: row["rows"] for row in await self.scene.sql(digests)},
-            "roles": [tuple(row) for row in roles],
+            "people": [tuple(row) for row in people],
         }
 
 
@@ -201,6 +224,11 @@ async def everybody(stage: Stage) -> Ground:
         own_refund=await _refund(scene, stage.ended_id, admin.id),
         review=await _review(scene, stage.idle.id),
         own_review=await _review(scene, admin.id),
+        booking=await _booking(scene, stage),
+        written=await _written(scene, stage.ended_id),
+        own_written=await _written(scene, own_id),
+        hold=await _hold(scene, flagged_id, decider.id),
+        own_hold=await _hold(scene, own_id, decider.id),
     )
 
 
@@ -224,11 +252,26 @@ async def _refund(scene: Scene, session_id: str, asked_by: str) -> str:
     await connection.execute("set session_replication_role = replica")
     await connection.execute(
         "insert into refunds (id, session_id, participant_no, amount_minor, currency, reason, state,"
-        " requested_by, created_at_ms) values ($1, $2, 1, 1, 'usd', $3, 'pending_approval', $4, 1)",
-        refund_id, session_id, WHY, asked_by,
+        " requested_by, created_at_ms) values ($1, $2, 1, 1, 'usd', $3, 'pending_approval', $4, $5)",
+        refund_id, session_id, WHY.encode(), asked_by, time.time_ns() // 1_000_000,
     )  # fmt: skip
     await connection.close()
     return refund_id
+
+
+async def _booking(scene: Scene, stage: Stage) -> str:
+    """What the two have booked with each other, long from now."""
+    booking_id = str(uuid.uuid4())
+    await scene.sql(
+        "insert into bookings (id, practitioner_id, guest_id, request_id, starts_at_ms, ends_at_ms,"
+        " price_kind,"
+        " currency, rate_minor_per_minute, free_ms, fee_bps, minimum_minor, cap_minor, hold_minutes,"
+        " missed_minor, free_until_ms, created_at_ms, changed_at_ms, told_version, due_at_ms)"
+        " values ($1, $2, $3, $4, $5::bigint, $5::bigint + 1, 'free', 'usd', 0, 0, 0, 0, 0,"
+        " 10, 0, $5::bigint, 1, 1, 1, $5::bigint)",
+        booking_id, stage.host.id, stage.guest.id, booking_id, 2**42,
+    )  # fmt: skip
+    return booking_id
 
 
 async def leave(ground: Ground) -> None:
@@ -246,6 +289,35 @@ async def _review(scene: Scene, person_id: str) -> str:
         review_id, person_id,
     )  # fmt: skip
     return review_id
+
+
+async def _written(scene: Scene, session_id: str) -> str:
+    """What a guest has written of a session; nobody can open it."""
+    review_id = str(uuid.uuid4())
+    await scene.sql(
+        "insert into reviews (id, session_id, author_id, practitioner_id, ended_at_ms, created_at_ms)"
+        " select $1, id, user_id, practitioner_id, coalesce(ended_at_ms, 1), 1 from sessions"
+        " join participants on session_id = sessions.id and no = 1 where id = $2",
+        review_id, session_id,
+    )  # fmt: skip
+    await scene.sql(
+        "insert into review_versions (id, review_id, part, version, author_id, rating, text, state,"
+        " created_at_ms)"
+        " select id, id, 'review', 1, author_id, 5, 'sealed', 'published', 1 from reviews where id = $1",
+        review_id,
+    )
+    return review_id
+
+
+async def _hold(scene: Scene, session_id: str, placed_by: str) -> str:
+    """A legal hold on a session, of which nobody can read a word."""
+    hold_id = str(uuid.uuid4())
+    await scene.sql(
+        "insert into legal_holds (id, session_id, reason, placed_by, placed_at_ms, review_by_ms, ends_at_ms)"
+        " values ($1, $2, $3, $4, 1, 9000000000000, 9000000000000)",
+        hold_id, session_id, WHY.encode(), placed_by,
+    )  # fmt: skip
+    return hold_id
 
 
 async def unsigned(http: aiohttp.ClientSession, hub: str, name: str, body: Json) -> list[str]:

@@ -1,13 +1,17 @@
 """What every acceptance test begins with: people on two hubs, and their sessions where a test needs them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
 import asyncpg
 
+from config.settings import load
+from hub import lifespan
 from sandbox.visitor import Json, Visitor
+from store.privacy.keys import Keyring
 from tests.stack import Stack
 
 UNTIL_S = 20.0
@@ -118,6 +122,13 @@ class Scene:
             return list(await connection.fetch(query, *arguments))
         finally:
             await connection.close()
+
+    @contextlib.asynccontextmanager
+    async def keyring(self) -> AsyncIterator[Keyring]:
+        """The keys to what lies sealed, as one more process of this hub has them."""
+        settings = load(self.stack.env)
+        async with lifespan.postgres_pool(settings) as pool:
+            yield await lifespan.keyring(settings, pool)
 
     async def shown(self, watcher: Visitor, practitioner_id: str, status: str) -> None:
         """Wait until the directory shows a practitioner so."""

@@ -112,9 +112,11 @@ Attempt = tuple[str, str, set[str], Awaitable[str]]
 
 ANSWERED_ANYHOW: dict[str, set[str]] = {
     "DELETE /v1/me/blocks/{id}": {"ok"},
+    "DELETE /v1/me/favourites/{id}": {"ok"},
+    "DELETE /v1/me/waitlist/{id}": {"ok"},
     "GET /v1/admin/sessions/{id}/operations": {"ok"},
 }
-"""Rows that say of what is not there that there is none: no block any more, no operation."""
+"""Rows that say of what is not there that there is none: no block any more, no favourite, no operation."""
 
 
 def events(ground: Ground, name: str, role: Role) -> Iterator[Attempt]:

@@ -41,6 +41,7 @@ RECORD = {
     "operations": f"select id, kind, ordinal, attempt, params::text from payment_ops where {MINE}",
     "cases": f"select * from cases where {MINE}",
     "consents": "select * from consents where person_id = any($1)",
+    "recordings": "select * from recordings where practitioner_id = any($1)",
     "flags": "select * from flags where user_id = any($1)",
     "actions": "select * from moderation_actions where user_id = any($1)",
     "strikes": "select * from strikes where user_id = any($1)",
@@ -161,6 +162,10 @@ def malformed(name: str, body: Json) -> Iterator[tuple[str, tuple[object, ...]]]
                 yield f"{one.encode_name}: {what}", ({**body, one.encode_name: value},)
 
 
+OF_LIVE_ROOMS = {"room:knock", "room:admit", "room:deny", "room:lobby"}
+"""Of a session of two there is no lobby."""
+
+
 def wanting(name: str, stage: Stage) -> Iterator[tuple[str, Json, set[str]]]:
     """Bodies that are right in form and yet name what is not there, not theirs, or not in that state."""
     body = stage.body(name)
@@ -170,7 +175,8 @@ def wanting(name: str, stage: Stage) -> Iterator[tuple[str, Json, set[str]]]:
             yield "somebody else's session", {**body, "session_id": stage.foreign_id}, {"not_found"}
         yield "a person's id", {**body, "session_id": stage.host.id}, {"not_found"}
         if name not in REPEATABLE_AFTER_THE_END:
-            yield "a session that is over", {**body, "session_id": stage.ended_id}, {"not_live", "conflict"}
+            codes = {"not_found"} if name in OF_LIVE_ROOMS else {"not_live", "conflict"}
+            yield "a session that is over", {**body, "session_id": stage.ended_id}, codes
     for who in {"to", "user_id", "practitioner_id"} & body.keys():
         yield f"{who}: nobody", {**body, who: NOBODY}, {"not_found"}
         yield f"{who}: not that kind", {**body, who: stage.idle.id}, {"not_found"}
@@ -191,7 +197,7 @@ def wanting(name: str, stage: Stage) -> Iterator[tuple[str, Json, set[str]]]:
 
 REPEATABLE_AFTER_THE_END = {
     "session:end", "chat:history", "room:leave", "safety:report", "moderation:unobserve",
-    "room:remove",
+    "room:remove", "recording:stop",
 }  # fmt: skip
 """Events that a client may send late: they answer as before and change nothing."""
 

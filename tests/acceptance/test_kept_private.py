@@ -8,6 +8,8 @@ from rooms import chain
 from rooms.chain import Link
 from rooms.ids import SessionId
 from sandbox.visitor import Json, Refused, Visitor
+from store.privacy.keys import audit_text_aad, hold_aad
+from store.privacy.texts import opened
 from tests.acceptance.scene import Scene, until
 from tests.acceptance.test_moderation import FLAGGED, act, moderator
 from tests.acceptance.test_reports import change
@@ -43,15 +45,19 @@ async def test_numbers_of_cards_are_masked_wherever_somebody_says_why(scene: Sce
     assert (await change(admin, "PUT", hold, {"reason": f"about {CARD}"}))[0] == 200
     await admin.get(f"/v1/moderation/people/{host.id}", reason=f"paid with {CARD}")
     (kept,) = await scene.sql("select hold_reason from evidence where id = $1", row["evidence_id"])
-    assert kept["hold_reason"] == f"about {MASKED}"
     texts = await scene.sql(
-        "select text from audit_texts join audit_entries using (n) where actor_id = any($1::text[])"
-        " order by n",
+        "select n, name, text, sealed_for from audit_texts join audit_entries using (n)"
+        " where actor_id = any($1::text[]) order by n",
         [mod.id, admin.id],
     )
-    assert [one["text"] for one in texts] == [
-        f"{why} {MASKED}" for why in ("asked for", "about", "paid with")
-    ]
+    async with scene.keyring() as keyring:
+        evidence_id = str(row["evidence_id"])
+        held = await opened(keyring, evidence_id, hold_aad(evidence_id), kept["hold_reason"])
+        assert held == f"about {MASKED}"
+        assert [
+            await opened(keyring, str(one["sealed_for"]), audit_text_aad(one["n"], one["name"]), one["text"])
+            for one in texts
+        ] == [f"{why} {MASKED}" for why in ("asked for", "about", "paid with")]
 
 
 async def test_a_report_that_came_to_nothing_is_not_told_to_whom_it_was_about(scene: Scene) -> None:

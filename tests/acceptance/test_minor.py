@@ -87,10 +87,10 @@ async def test_a_minor_pays_nothing_and_nothing_of_them_stays(scene: Scene) -> N
         assert refused.value.code in ("suspended", "unauthenticated")
 
     # Nobody has said within the time for it that they are no minor.
-    await scene.sql("update purges set next_at_ms = 0 where user_id = $1", guest.id)
+    await scene.sql("update erasures set next_at_ms = 0 where user_id = $1", guest.id)
 
     async def gone() -> bool:
-        return bool(await scene.sql("select from tombstones where user_id = $1", guest.id))
+        return not await scene.sql("select from people where id = $1", guest.id)
 
     await until(gone, "the person was never removed", within_s=REMOVED_WITHIN_S)
     # Their money was back before: nobody can be found to give it to afterwards.

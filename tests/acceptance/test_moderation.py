@@ -252,7 +252,7 @@ async def test_a_confirmed_minor_pays_nothing_and_does_not_come_back(scene: Scen
     async with asyncio.timeout(20):
         await guest.ended.wait()
     assert (await settled(scene, host, session_id))["total_minor"] == 0
-    assert len(await scene.sql("select from purges where user_id = $1", guest.id)) == 1
+    assert len(await scene.sql("select from erasures where user_id = $1", guest.id)) == 1
 
 
 async def test_nobody_in_distress_is_punished(scene: Scene) -> None:

@@ -16,11 +16,16 @@ from hub.access import EVENTS, OPEN, ROLES, ROUTES, SECOND_FACTOR
 from hub.events import HANDLERS
 from hub.metrics import Metrics
 from hub.routes import topics
+from hub.routes.agora_webhooks import AgoraWebhooks
+from hub.routes.calendar import CalendarFeed
 from hub.routes.documents import Documents, asyncapi, openapi
+from hub.routes.erasure import Receipts
 from hub.routes.operators import Operators
 from hub.routes.page import Page
+from hub.routes.twilio import TwilioWebhooks
 from hub.routes.webhooks import StripeWebhooks
 from rooms.ids import Role
+from store.privacy.numbers import Numbers
 
 ROOT = Path(__file__).parents[2]
 TABLE = EVENTS | ROUTES
@@ -46,14 +51,19 @@ def test_whatever_else_is_served_is_open_on_purpose() -> None:
     parts: list[Any] = [
         Operators({"store": never}, Metrics(connections=int, rooms=int), draining=lambda: False),
         StripeWebhooks(None, secret="x", connect_secret="y", livemode=False, now_s=time.time),  # type: ignore[arg-type]
+        AgoraWebhooks(None, secret="z", now_ms=lambda: 0),  # type: ignore[arg-type]
+        TwilioWebhooks(None, Numbers(b""), token="t", public_url="", now_ms=lambda: 0),  # type: ignore[arg-type]
         Page(),
         Documents(),
+        CalendarFeed(None),  # type: ignore[arg-type]
+        Receipts(None),  # type: ignore[arg-type]
+        TwilioWebhooks(None, None, token="t", public_url="", now_ms=lambda: 0),  # type: ignore[arg-type]
     ]
     found = {f"{route.method} {route.path}" for part in parts for route in part.routes()}
     assert found | {"GET /socket.io/"} == OPEN.keys()
     app = (ROOT / "hub" / "app.py").read_text()
     # These, and the table of routes, are all that the application adds.
-    assert "for routes in (operators, stripe, Page(), Documents()):" in app
+    assert "CalendarFeed(hub), Receipts(stores.pool)):" in app
     assert app.count("add_routes") == 2
 
 
@@ -94,9 +104,12 @@ def test_the_documents_say_who_may() -> None:
 
 STAFF = {"moderator", "admin"}
 FOR_ALL = {
+    "room:knock", "GET /v1/live-rooms",
     "session:request", "safety:block", "directory:watch", "directory:unwatch", "GET /v1/practitioners",
     "GET /v1/practitioners/{id}", "GET /v1/practitioners/{id}/deal", "GET /v1/money/rules",
-    "GET /v1/people/{id}/avatar", "GET /v1/policy",
+    "GET /v1/people/{id}/avatar", "GET /v1/policy", "GET /v1/practitioners/{id}/reviews",
+    "POST /v1/reviews/{id}/reports", "GET /v1/practitioners/{id}/slots", "POST /v1/bookings",
+    "GET /v1/privacy/data-map",
 }  # fmt: skip
 """All that guests and practitioners reach beyond themselves and their own sessions."""
 JOIN_AND_SEND = ("room:join", "room:leave", "chat:send", "chat:typing", "chat:read", "chat:history", "media:")

@@ -14,13 +14,14 @@ from msgspec.structs import replace
 from redis.asyncio import Redis
 
 from config.settings import Settings, load
-from hub import check
+from hub import check, lifespan
 from hub.workers.heads import Heads
 from rooms import audit as rules
 from sandbox.environment import Addresses
 from sandbox.postgres import PostgresAddress
 from store.postgres import audit
 from store.postgres.pool import connect
+from store.privacy.keys import Keyring
 from store.privacy.signing import HeadKey
 from store.redis import audit_head
 from store.redis.connect import connect as connect_redis
@@ -39,16 +40,22 @@ class Victim:
         self.redis = redis
         self.env = env
         self.settings: Settings = load(env)
-        self.key = HeadKey(self.settings.data_key.get_secret_value())
+        self.key: HeadKey
+
+    async def keyring(self, pool: asyncpg.Pool) -> Keyring:
+        return await lifespan.keyring(self.settings, pool)
 
     async def fill(self) -> None:
         pool = await connect(self.database.hub_dsn, size=2)
-        heads = Heads(pool, self.redis, self.key, every_ms=0, most=3, now_ms=lambda: T0)
+        keyring = await self.keyring(pool)
+        self.key = HeadKey(keyring.root)
+        heads = Heads(pool, self.redis, self.key, keyring, every_ms=0, most=3, now_ms=lambda: T0)
         for _ in range(3):
             for _ in range(3):
                 await audit.append(
                     pool, actor_id=str(uuid4()), actor_role="moderator", action="moderator_observed",
                     subject_id=None, session_id=str(uuid4()), detail={"reason": "A report came."}, now_ms=T0,
+                    keyring=keyring,
                 )  # fmt: skip
             assert await heads.run_once() == 1
         await pool.close()
@@ -65,7 +72,7 @@ class Victim:
         """What the check says of the chain."""
         pool = await connect(self.database.hub_dsn, size=1)
         try:
-            return await check.audit_problems(pool, load(self.env))
+            return (await check.audit_walk(pool, load(self.env))).problems
         finally:
             await pool.close()
 
@@ -77,7 +84,7 @@ class Victim:
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         _, _, told = done.stdout.partition("audit_chain")
-        return done.returncode, told
+        return done.returncode, told.partition("holds   privacy_registry")[0]
 
     async def rechain(self, after: int = 0) -> None:
         """As the superuser, edit every entry and compute the chain anew; digests are no secret."""
@@ -97,7 +104,8 @@ class Victim:
     async def signs(self) -> int:
         """Whether the duty signs what it finds."""
         pool = await connect(self.database.hub_dsn, size=2)
-        heads = Heads(pool, self.redis, self.key, every_ms=0, most=1, now_ms=lambda: T0 + 1)
+        keyring = await self.keyring(pool)
+        heads = Heads(pool, self.redis, self.key, keyring, every_ms=0, most=1, now_ms=lambda: T0 + 1)
         signed = await heads.run_once()
         await pool.close()
         return signed
@@ -171,7 +179,10 @@ DAMAGE = {
     ),
     "a reason is deleted": (["delete from audit_texts where n = 2"], "beside entry 2 is missing"),
     "a reason is made up": (
-        ["insert into audit_texts (n, name, salt, text) values (2, 'note', substr(sha256(''), 1, 16), 'x')"],
+        [
+            "insert into audit_texts (n, name, salt, text, sealed_for)"
+            " values (2, 'note', substr(sha256(''), 1, 16), 'x', gen_random_uuid())"
+        ],
         "the note beside entry 2 is of no entry",
     ),
 }

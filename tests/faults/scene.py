@@ -201,12 +201,20 @@ class Scene:
                 assert message.get("lost") or str(kept[seq]["id"]) == message["id"]
 
     async def _everyone_is_free(self) -> None:
+        """How a practitioner stands follows the record; what a store forgot is put right within seconds."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                if await self._standing() != "busy":
+                    break
+                await asyncio.sleep(0.1)
+
+    async def _standing(self) -> str:
         async with self.http.get(
             f"{self.stack.hub_urls[0]}/v1/practitioners/{self.host.id}",
             headers={"Authorization": f"Bearer {self.host._token}"},
         ) as answer:
             assert answer.status == 200
-            assert (await answer.json())["status"] != "busy"
+            return str((await answer.json())["status"])
 
 
 def _due(operation: Body) -> bool:

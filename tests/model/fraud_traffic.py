@@ -104,7 +104,7 @@ class Traffic:
     def bill(self, guest: Person, host: Person, at_ms: int, **more: Any) -> None:
         session_id = self.ask(guest, host, at_ms - HOUR)
         length_ms = self.rng.randrange(10, 75) * MINUTE
-        span = (at_ms - length_ms, at_ms)
+        span = (at_ms - more.get("billed_ms", length_ms), at_ms)
         told: dict[str, Any] = {
             "billed_ms": length_ms,
             "charged_minor": length_ms // MINUTE * 300,

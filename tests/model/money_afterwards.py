@@ -32,7 +32,11 @@ class Afterwards:
     def _hub(self) -> Hub:
         offer = SimpleNamespace(environment=ENVIRONMENT)
         parts = SimpleNamespace(
-            pool=self.desk.pool, now_ms=self.desk.now_ms, offer=offer, refund_alone_minor=ALONE_MINOR
+            pool=self.desk.pool,
+            keyring=self.desk.keyring(),
+            now_ms=self.desk.now_ms,
+            offer=offer,
+            refund_alone_minor=ALONE_MINOR,
         )
         return cast(Hub, parts)
 
@@ -105,13 +109,15 @@ class Afterwards:
             self.desk.pool,
             guest_id=room.guests[0].user_id,
             ordered_by=ADMINS[0],
-            reason="a minor",
+            reason="minor",
             now_ms=self.desk.now_ms(),
         )
 
     async def give_back(self) -> None:
         """The duty runs once."""
-        duty = Restitutions(self.desk.pool, environment=ENVIRONMENT, now_ms=self.desk.now_ms)
+        duty = Restitutions(
+            self.desk.pool, self.desk.keyring(), environment=ENVIRONMENT, now_ms=self.desk.now_ms
+        )
         await duty.run_once()
 
     async def _try(self, path: str, body: object) -> None:

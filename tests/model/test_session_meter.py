@@ -36,7 +36,8 @@ from rooms.room import OVER, Limits, Room, State, Terms
 from store.redis import keys
 from store.redis.connect import connect
 from store.redis.hubs import Hubs
-from store.redis.rooms import Decide, Loaded, Rooms
+from store.redis.rooms import Rooms
+from store.redis.turns import Decide, Loaded
 
 GUEST, HOST = UserId("guest"), UserId("host")
 HUBS = [HubId("hub-0"), HubId("hub-1"), HubId("hub-2")]

@@ -9,6 +9,7 @@ with metered as (
 select settlements.session_id, settlements.participant_no, settlements.billed_ms
 from settlements
 join sessions on sessions.id = settlements.session_id
+join participants part on part.session_id = settlements.session_id and part.no = settlements.participant_no
 left join metered guest on guest.session_id = settlements.session_id
     and guest.participant_no = settlements.participant_no
 left join metered host on host.session_id = settlements.session_id and host.participant_no = 0
@@ -19,6 +20,6 @@ where coalesce(guest.billed_ms, 0) <> settlements.billed_ms
         -- One that was never live, or ended before it was noted as live, has no time to bill.
         and guest.billed <@ int8multirange(int8range(
             coalesce(sessions.live_at_ms, sessions.ended_at_ms),
-            greatest(sessions.live_at_ms, sessions.ended_at_ms)
+            greatest(sessions.live_at_ms, coalesce(part.part_ended_at_ms, sessions.ended_at_ms))
         ))
     ))

@@ -11,12 +11,13 @@ where total_minor <> fee_minor + practitioner_minor
         join ledger_transactions on ledger_transactions.id = transaction_id
         where ledger_transactions.session_id = settlements.session_id
             and ledger_transactions.participant_no = settlements.participant_no
-            and kind = 'settlement' and account = 'guest_receivable'
+            and ledger_transactions.kind = case settlements.kind when 'time' then 'settlement' else 'missed' end
+            and account = 'guest_receivable'
     ), 0)
     or promotion_minor <> coalesce((
         select sum(amount_minor) from ledger_entries
         join ledger_transactions on ledger_transactions.id = transaction_id
         where ledger_transactions.session_id = settlements.session_id
             and ledger_transactions.participant_no = settlements.participant_no
-            and kind = 'promotion' and account = 'platform_promotions'
+            and ledger_transactions.kind = 'promotion' and account = 'platform_promotions'
     ), 0)

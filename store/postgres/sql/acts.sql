@@ -53,6 +53,13 @@ limit $4
 -- $1 actor_id, $2 before this id or null, $3 limit. The newest first.
 select * from moderation_actions where actor_id = $1 and ($2::uuid is null or id < $2) order by id desc limit $3
 
+-- name: who_put_out
+-- $1 session_id, $2 user_id: who ended it because of this person; a suspension from elsewhere ends it too.
+select actor_id from moderation_actions
+where user_id = $2 and action in ('end', 'remove', 'suspend')
+order by session_id = $1 desc, n desc
+limit 1
+
 -- name: undone
 -- $1 action_id: whether it was taken back.
 select exists (select from moderation_actions where undoes = $1)

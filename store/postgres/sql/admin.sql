@@ -1,19 +1,23 @@
 -- What admins do, and what they look at. Times are Unix milliseconds.
 
+-- name: next_action
+select nextval('admin_actions_id_seq')
+
 -- name: note_action
--- $1 admin_id, $2 action, $3 subject, $4 session_id, $5 reason, $6 detail, $7 now_ms
-insert into admin_actions (admin_id, action, subject, session_id, reason, detail, at_ms)
-values ($1, $2, $3, $4, $5, $6, $7)
-returning id, admin_id, action, subject, session_id, reason, detail, at_ms
+-- $1 id, $2 admin_id, $3 action, $4 subject, $5 session_id, $6 sealed reason or null, $7 whose key sealed it,
+-- $8 detail, $9 now_ms
+insert into admin_actions (id, admin_id, action, subject, session_id, reason, sealed_for, detail, at_ms)
+overriding system value values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+returning id, admin_id, action, subject, session_id, reason, sealed_for, detail, at_ms
 
 -- name: actions_of
 -- $1 ids: those that entries of the audit chain cover.
-select id, admin_id, action, subject, session_id, reason, detail, at_ms from admin_actions
+select id, admin_id, action, subject, session_id, reason, sealed_for, detail, at_ms from admin_actions
 where id = any ($1::bigint[])
 
 -- name: actions
 -- $1 before this id or null, $2 limit. The newest first.
-select id, admin_id, action, subject, session_id, reason, detail, at_ms from admin_actions
+select id, admin_id, action, subject, session_id, reason, sealed_for, detail, at_ms from admin_actions
 where $1::bigint is null or id < $1
 order by id desc
 limit $2

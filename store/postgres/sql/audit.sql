@@ -8,16 +8,19 @@ values ($1, $2, $3, $4, $5, $6, $7)
 returning n
 
 -- name: keep_texts
--- $1 n, then arrays of one element a text: $2 name, $3 salt, $4 text
-insert into audit_texts (n, name, salt, text)
-select $1, kept.* from unnest($2::text[], $3::bytea[], $4::text[]) as kept
+-- $1 n, $2 sealed_for, $3 now_ms, then arrays of one element a text: $4 name, $5 salt, $6 sealed text, or null where
+-- the key is destroyed
+insert into audit_texts (n, name, salt, text, sealed_for, erased_at_ms)
+select $1, kept.name, kept.salt, kept.text, case when kept.text is not null then $2::uuid end,
+    case when kept.text is null then $3::bigint end
+from unnest($4::text[], $5::bytea[], $6::bytea[]) as kept (name, salt, text)
 
 -- name: erase_texts
 -- $1 user_id, $2 now_ms. What was written about somebody, or about a session that they were in.
 update audit_texts set text = null, erased_at_ms = $2
 from audit_entries
 where audit_entries.n = audit_texts.n and audit_texts.text is not null
-    and (subject_id = $1::text or session_id in (
+    and (sealed_for = $1::text::uuid or subject_id = $1::text or session_id in (
         select participants.session_id::text from participants where user_id = $1::text::uuid))
 
 -- name: last
@@ -31,11 +34,11 @@ from audit_entries where n > $1 order by n limit $2
 
 -- name: texts
 -- $1 from n, $2 to n, both included
-select n, name, salt, text from audit_texts where n between $1 and $2 order by n, name
+select n, name, salt, text, sealed_for from audit_texts where n between $1 and $2 order by n, name
 
 -- name: texts_of
 -- $1 numbers of entries
-select n, name, salt, text from audit_texts where n = any ($1::bigint[]) order by n, name
+select n, name, salt, text, sealed_for from audit_texts where n = any ($1::bigint[]) order by n, name
 
 -- name: listed
 -- $1 actor_id or null for everybody, $2 before this n or null, $3 limit. The newest first.

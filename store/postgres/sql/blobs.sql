@@ -9,6 +9,10 @@ values ($1, $2, $3, $4, $5, $6, $7)
 -- $1 blob_id, $2 no, $3 sealed
 insert into blob_chunks (blob_id, no, sealed) values ($1, $2, $3)
 
+-- name: complete_blob
+-- $1 id, $2 size_bytes, $3 chunks
+update blobs set size_bytes = $2, chunks = $3 where id = $1
+
 -- name: blob
 -- $1 id
 select id, subject_id, kind, media_type, size_bytes, chunks, created_at_ms from blobs where id = $1

@@ -8,19 +8,26 @@ select exists (
 
 -- name: insert_block
 -- $1 blocker_id, $2 blocked_id, $3 now_ms, $4 how many a person may have. No row: it is there already, or there
--- are too many.
-insert into blocks (blocker_id, blocked_id, created_at_ms)
-select $1, $2, $3 where (select count(*) from blocks where blocker_id = $1) < $4
-on conflict (blocker_id, blocked_id) do nothing
-returning blocked_id
+-- are too many. Neither likes the other nor waits for them any more.
+with made as (
+    insert into blocks (blocker_id, blocked_id, created_at_ms)
+    select $1, $2, $3 where (select count(*) from blocks where blocker_id = $1) < $4
+    on conflict (blocker_id, blocked_id) do nothing
+    returning blocker_id, blocked_id
+), liked as (
+    delete from favourites using made
+    where (person_id = blocker_id and practitioner_id = blocked_id)
+        or (person_id = blocked_id and practitioner_id = blocker_id)
+), waited as (
+    delete from waitlist using made
+    where (guest_id = blocker_id and practitioner_id = blocked_id)
+        or (guest_id = blocked_id and practitioner_id = blocker_id)
+)
+select blocked_id from made
 
 -- name: delete_block
 -- $1 blocker_id, $2 blocked_id. No row: there was none.
 delete from blocks where blocker_id = $1 and blocked_id = $2 returning blocked_id
-
--- name: forget_blocks
--- $1 user_id. A person who is removed for good: with whom they wanted nothing to do, and who with them.
-delete from blocks where blocker_id = $1 or blocked_id = $1
 
 -- name: own_block (as authenticated)
 -- $1 blocked_id. One's own block of somebody.

@@ -24,8 +24,11 @@ limit $2
 select session_id, version, epoch, at_ms, head_seq, room from checkpoints where session_id = $1
 
 -- name: drop_checkpoint
--- $1 session_id. Kept while any guest's part is unsettled: it may be all there is to settle it by.
-delete from checkpoints where session_id = $1 and not exists (
+-- $1 session_id. Kept while any guest's part is unsettled: it may be all there is to settle it by. And until the
+-- transcript is on record: a live room goes on when all who were in it so far have left and paid.
+delete from checkpoints where session_id = $1 and exists (
+    select from sessions where id = $1 and transcript_head is not null
+) and not exists (
     select from participants
     left join settlements on settlements.session_id = participants.session_id
         and settlements.participant_no = participants.no

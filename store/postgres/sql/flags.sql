@@ -3,11 +3,12 @@
 
 -- name: insert_flag
 -- $1 id, $2 session_id, $3 message_id, $4 seq, $5 user_id, $6 category, $7 severity, $8 rule, $9 rule_version,
--- $10 verdict, $11 source, $12 span_start, $13 span_end, $14 reports, $15 due_by_ms, $16 created_at_ms, $17 now_ms.
+-- $10 verdict, $11 source, $12 span_start, $13 span_end, $14 reports, $15 due_by_ms, $16 created_at_ms, $17 now_ms,
+-- $18 review_id.
 -- No row: this message has one already.
 insert into flags (id, session_id, message_id, seq, user_id, category, severity, rule, rule_version, verdict,
-                   source, span_start, span_end, reports, due_by_ms, created_at_ms, updated_at_ms)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+                   source, span_start, span_end, reports, due_by_ms, created_at_ms, updated_at_ms, review_id)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 on conflict do nothing
 returning id
 
@@ -35,7 +36,14 @@ select id from flags where message_id = $1
 -- name: reported_flag
 -- $1 session_id, $2 user_id: the case that reports of this person in this session belong to, while it is open.
 select id from flags
-where session_id = $1 and user_id = $2 and source = 'report' and status in ('open', 'claimed')
+where session_id = $1 and user_id = $2 and source = 'report' and review_id is null
+    and status in ('open', 'claimed')
+order by id
+limit 1
+
+-- name: flag_of_review
+-- $1 review_id, $2 user_id: the open case about somebody's words in a review.
+select id from flags where review_id = $1 and user_id = $2 and status in ('open', 'claimed')
 order by id
 limit 1
 

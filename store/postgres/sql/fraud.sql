@@ -7,22 +7,8 @@ insert into fraud_sightings (person_id, kind, mark, before, day, at_ms)
 select seen.* from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::bigint[])
     as seen (person_id, kind, mark, before, day, at_ms)
 join people on people.id = seen.person_id
-where not exists (select from purges where purges.user_id = seen.person_id)
+where not exists (select from erasures where erasures.user_id = seen.person_id and step > 0)
 on conflict (person_id, kind, mark, day) do nothing
-
--- name: remove_old
--- $1 sightings before, $2 cards and destinations before, $3 findings without a review before, $4 limit of each.
-with sightings as (
-    delete from fraud_sightings where ctid = any (array(select ctid from fraud_sightings where at_ms < $1 limit $4))
-), cards as (
-    delete from fraud_cards
-    where ctid = any (array(select ctid from fraud_cards where saved_at_ms < $2 limit $4))
-), destinations as (
-    delete from fraud_destinations
-    where ctid = any (array(select ctid from fraud_destinations where at_ms < $2 limit $4))
-)
-delete from fraud_findings
-where ctid = any (array(select ctid from fraud_findings where review_id is null and at_ms < $3 limit $4))
 
 -- name: take_progress
 -- $1 now_ms, $2 lease_ms. No row: another worker looks.
@@ -92,7 +78,7 @@ where place <= $2
 order by at_ms, id
 
 -- name: decide_review
--- $1 id, $2 state, $3 admin, $4 reason, $5 now_ms, under the review's lock. No row: no live rule stands behind it,
+-- $1 id, $2 state, $3 admin, $4 sealed reason, $5 now_ms, under the review's lock. No row: no live rule stands behind it,
 -- or it is not where it could be decided so.
 update fraud_reviews set state = $2, decided_by = $3, reason = $4, decided_at_ms = $5
 where id = $1

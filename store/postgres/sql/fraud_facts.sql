@@ -31,7 +31,12 @@ select settlements.session_id, part.user_id as guest_id, sessions.practitioner_i
     exists (select from messages where messages.session_id = settlements.session_id
             and (participant_no = part.no or lost)) as guest_spoke,
     exists (select from messages where messages.session_id = settlements.session_id
-            and (participant_no = 0 or lost)) as practitioner_spoke
+            and (participant_no = 0 or lost)) as practitioner_spoke,
+    (select coalesce(jsonb_agg(jsonb_build_array(from_ms, to_ms) order by ordinal), '[]') from intervals
+     where intervals.session_id = settlements.session_id and intervals.participant_no = part.no and kind = 'billed'
+    ) as billed,
+    (select seen from media_checks checked
+     where checked.session_id = settlements.session_id and checked.participant_no = part.no) as provider
 from settlements
 join participants part on part.session_id = settlements.session_id and part.no = settlements.participant_no
 join sessions on sessions.id = settlements.session_id
@@ -104,6 +109,10 @@ with told as (
     where opened_at_ms > $2 and opened_at_ms <= $3
     union
     select person_id from fraud_cards where saved_at_ms > $2 and saved_at_ms <= $3
+    union
+    -- Comparing with the media vendor comes later than the settlement.
+    select sessions.practitioner_id from media_checks join sessions on sessions.id = media_checks.session_id
+    where checked_at_ms > $1 and checked_at_ms <= $3 and unseen_ms > 0
     union
     select practitioner_id from fraud_destinations where at_ms > $1 and at_ms <= $3
     union

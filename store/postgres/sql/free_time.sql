@@ -5,6 +5,10 @@
 update free_grants set released_at_ms = $3
 where released_at_ms is null and used_at_ms is null and (guest_id = $1 or fingerprint = $2)
     and granted_at_ms < $4 and not exists (select from sessions where sessions.id = free_grants.session_id)
+    and not exists (
+        select from bookings
+        where bookings.id = free_grants.session_id and bookings.state in ('booked', 'started')
+    )
 
 -- name: grant_free
 -- $1 session_id, $2 guest_id, $3 card's mark, $4 now_ms. Of two at once, also from two accounts with one card,

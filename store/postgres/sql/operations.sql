@@ -26,10 +26,23 @@ from taken where payment_ops.id = taken.id
 returning payment_ops.*
 
 -- name: sent
--- $1 id, $2 lease_until_ms as leased, $3 now_ms. Committed before the call goes out. No row: the lease is lost.
-update payment_ops set state = 'in_flight', first_sent_at_ms = coalesce(first_sent_at_ms, $3)
-where id = $1 and lease_until_ms = $2 and state in ('pending', 'in_flight', 'unknown')
-returning *
+-- $1 id, $2 lease_until_ms as leased, $3 now_ms, then of what Stripe is told by it: $4 purpose, $5 fields, $6 whether
+-- it is about the practitioner. Committed before the call goes out. No row: the lease is lost.
+with going as (
+    update payment_ops set state = 'in_flight', first_sent_at_ms = coalesce(first_sent_at_ms, $3)
+    where id = $1 and lease_until_ms = $2 and state in ('pending', 'in_flight', 'unknown')
+    returning *
+), told as (
+    insert into disclosures as kept (person_id, vendor, purpose, day, fields, first_at_ms, times)
+    select person.id, 'stripe', $4, (to_timestamp($3 / 1000.0) at time zone 'UTC')::date, $5::text[], $3, 1
+    from going
+    join participants part on part.session_id = going.session_id
+        and part.no = case when $6::boolean then 0 else going.participant_no end
+    join people person on person.id = part.user_id
+    for key share of person
+    on conflict (person_id, vendor, purpose, day) do update set fields = excluded.fields, times = kept.times + 1
+)
+select * from going
 
 -- name: outcome
 -- $1 id, $2 state, $3 stripe_id, $4 outcome, $5 next_at_ms. What is over stays as it is.

@@ -15,7 +15,8 @@ where practitioner_id = $1 and version = $2
 returning version
 
 -- name: apply
--- $1 id, $2 person_id, $3 headline, $4 about, $5 topics, $6 rate, $7 currency, $8 now_ms. No row: one is open.
+-- $1 id, $2 person_id, sealed $3 headline, $4 about and $5 topics, $6 rate, $7 currency, $8 now_ms. No row: one is
+-- open.
 insert into applications (id, person_id, headline, about, topics, rate_minor_per_minute, currency, state,
                           created_at_ms)
 values ($1, $2, $3, $4, $5, $6, $7, 'pending', $8)
@@ -48,15 +49,16 @@ order by applications.id desc
 limit 1
 
 -- name: decide
--- $1 id, $2 state, $3 decided_by, $4 reason, $5 now_ms. No row: it is decided.
+-- $1 id, $2 state, $3 decided_by, $4 sealed reason, $5 now_ms. No row: it is decided.
 update applications set state = $2, decided_by = $3, reason = $4, decided_at_ms = $5
 where id = $1 and state = 'pending'
 returning id
 
 -- name: begin_practice
--- $1 application id. What was applied for, not yet verified; an old practice of theirs is taken up again.
+-- $1 practitioner_id, $2 headline, $3 topics, $4 rate, $5 currency. What was applied for, not yet verified; an old
+-- practice of theirs is taken up again.
 insert into practices (practitioner_id, headline, topics, rate_minor_per_minute, currency)
-select person_id, headline, topics, rate_minor_per_minute, currency from applications where id = $1
+values ($1, $2, $3, $4, $5)
 on conflict (practitioner_id) do update set headline = excluded.headline, topics = excluded.topics,
     rate_minor_per_minute = excluded.rate_minor_per_minute, currency = excluded.currency,
     version = practices.version + 1

@@ -11,21 +11,31 @@ insert into refunds (id, session_id, participant_no, amount_minor, currency, rea
                      requested_by, created_at_ms)
 values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 on conflict (requested_by, request_id) do nothing
-returning *
+returning *, (
+    select user_id from participants
+    where participants.session_id = refunds.session_id and no = refunds.participant_no
+) as guest_id
 
 -- name: refund
 -- $1 id
-select * from refunds where id = $1
+select refunds.*, user_id as guest_id from refunds
+join participants on participants.session_id = refunds.session_id and no = participant_no
+where id = $1
 
 -- name: refund_requested
 -- $1 requested_by, $2 request_id
-select * from refunds where requested_by = $1 and request_id = $2
+select refunds.*, user_id as guest_id from refunds
+join participants on participants.session_id = refunds.session_id and no = participant_no
+where requested_by = $1 and request_id = $2
 
 -- name: decide_refund
 -- $1 id, $2 state, $3 decided_by, $4 now_ms. No row: it was decided before.
 update refunds set state = $2, decided_by = $3, decided_at_ms = $4
 where id = $1 and state = 'pending_approval'
-returning *
+returning *, (
+    select user_id from participants
+    where participants.session_id = refunds.session_id and no = refunds.participant_no
+) as guest_id
 
 -- name: finish_refund
 -- $1 session_id, $2 participant_no, $3 deduction ordinal. Done once all its parts are; failed once one has.
@@ -49,7 +59,8 @@ where refunds.id = parts.refund_id and parts.over and refunds.state in ('approve
 
 -- name: refunds
 -- $1 state or null for all, $2 before this id or null, $3 limit. The newest first.
-select * from refunds
+select refunds.*, user_id as guest_id from refunds
+join participants on participants.session_id = refunds.session_id and no = participant_no
 where ($1::text is null or state = $1) and ($2::uuid is null or id < $2)
 order by id desc
 limit $3
@@ -99,6 +110,10 @@ select practitioner_minor from settlements where session_id = $1 and participant
 -- name: promised_part
 -- $1 session_id, $2 participant_no: what the platform owes the practitioner for free time by the settlement.
 select promotion_minor from settlements where session_id = $1 and participant_no = $2
+
+-- name: charged
+-- $1 session_id, $2 participant_no: who that is.
+select user_id from participants where session_id = $1 and no = $2
 
 -- name: part_of
 -- $1 session_id, $2 user_id or null for the only guest: the participant who was charged.

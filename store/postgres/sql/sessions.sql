@@ -20,6 +20,16 @@ with saved as (
         cap_minor = excluded.cap_minor, version = excluded.version, transcript_head = excluded.transcript_head,
         message_count = excluded.message_count
     where kept.version <= excluded.version and kept.state <> 'settled' and kept.transcript_head is null
+), followed as (
+    -- A booking becomes what its session came to, in the same breath.
+    -- Once its lobby was open its people were told by their session; before that they have to be told of it.
+    update bookings set version = version + 1, ended_at_ms = $17, end_reason = $18, changed_at_ms = $17,
+        told_version = case when $14::bigint is null then told_version else version + 1 end,
+        state = case when $3 in ('ended', 'settled') then 'done'
+                     when $18 in ('guest_no_show', 'practitioner_no_show', 'nobody_came') then 'missed'
+                     else 'cancelled' end
+    where id = $1 and $2 = 'booked' and bookings.state in ('booked', 'started')
+        and $3 in ('declined', 'expired', 'cancelled', 'ended', 'settled')
 )
 insert into participants (session_id, no, user_id, role)
 select $1, part.* from unnest($22::integer[], $23::uuid[], $24::text[]) as part
@@ -52,7 +62,7 @@ left join people guest on guest.id = asker.user_id
 where sessions.id = $1
 
 -- name: history (as authenticated)
--- $1 user_id (their own), $2 before this id or null, $3 limit. The newest first.
+-- $1 user_id (their own), $2 before this id or null, $3 limit, $4 younger than this. The newest first.
 select sessions.id, kind, state, sessions.version, practitioner_id, coalesce(host.name, '') as practitioner_name,
     asker.user_id as guest_id, guest.name as guest_name, seats, price_kind, currency, rate_minor_per_minute,
     free_ms, minimum_minor, cap_minor, requested_at_ms, live_at_ms, ended_at_ms, end_reason, transcript_head
@@ -61,6 +71,6 @@ join sessions on sessions.id = mine.session_id
 left join people host on host.id = practitioner_id
 left join participants asker on asker.session_id = sessions.id and asker.no = 1 and kind <> 'live_room'
 left join people guest on guest.id = asker.user_id
-where mine.user_id = $1 and ($2::uuid is null or mine.session_id < $2)
+where mine.user_id = $1 and ($2::uuid is null or mine.session_id < $2) and requested_at_ms > $4
 order by mine.session_id desc
 limit $3

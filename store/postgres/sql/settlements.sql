@@ -11,17 +11,19 @@ select stripe_account from practices where practitioner_id = $1 and transfers_ac
 
 -- name: insert_settlement
 -- $1 session_id, $2 participant_no, $3 billed_ms, $4 free_ms, $5 rate_minor_per_minute, $6 subtotal_minor,
--- $7 fee_minor, $8 practitioner_minor, $9 total_minor, $10 promotion_minor, $11 currency, $12 waived, $13 now_ms,
--- and of each span $14 participant_no, $15 kind, $16 ordinal, $17 from_ms, $18 to_ms. No row: it was settled before.
+-- $7 fee_minor, $8 practitioner_minor, $9 total_minor, $10 promotion_minor, $11 currency, $12 waived, $13 kind,
+-- $14 now_ms, and of each span $15 participant_no, $16 kind, $17 ordinal, $18 from_ms, $19 to_ms. No row: it was
+-- settled before.
 with settled as (
     insert into settlements (session_id, participant_no, billed_ms, free_ms, rate_minor_per_minute,
-        subtotal_minor, fee_minor, practitioner_minor, total_minor, promotion_minor, currency, waived, created_at_ms)
-    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+        subtotal_minor, fee_minor, practitioner_minor, total_minor, promotion_minor, currency, waived, kind,
+        created_at_ms)
+    values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
     on conflict (session_id, participant_no) do nothing
     returning participant_no
 ), metered as (
     insert into intervals (session_id, participant_no, kind, ordinal, from_ms, to_ms)
-    select $1, span.* from unnest($14::integer[], $15::text[], $16::integer[], $17::bigint[], $18::bigint[]) as span
+    select $1, span.* from unnest($15::integer[], $16::text[], $17::integer[], $18::bigint[], $19::bigint[]) as span
     where exists (select from settled)
     on conflict do nothing
 )
@@ -51,7 +53,9 @@ select settlements.session_id, settlements.participant_no, sessions.practitioner
     settlements.promotion_minor,
     done_minor(settlements.session_id, settlements.participant_no, 'tip') as tip_minor, settlements.total_minor,
     done_minor(settlements.session_id, settlements.participant_no, 'refund') as refunded_minor,
-    settlements.waived, sessions.live_at_ms as started_at_ms, sessions.ended_at_ms, sessions.end_reason,
+    settlements.waived, settlements.kind, greatest(sessions.live_at_ms, guest.entered_at_ms) as started_at_ms,
+    coalesce(guest.part_ended_at_ms, sessions.ended_at_ms) as ended_at_ms,
+    coalesce(guest.part_end_reason, sessions.end_reason) as end_reason,
     sessions.transcript_head,
     (
         select coalesce(jsonb_agg(jsonb_build_array(from_ms, to_ms) order by ordinal), '[]')

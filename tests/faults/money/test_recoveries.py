@@ -115,10 +115,10 @@ async def test_killed_with_everything_half_given_back(
     desk.wait(61_000)
     await at.pay()
     restitution_id = await restitutions.order(
-        desk.pool, guest_id=minor, ordered_by=UserId(str(uuid4())), reason="A minor.", now_ms=desk.now_ms()
+        desk.pool, guest_id=minor, ordered_by=UserId(str(uuid4())), reason="minor", now_ms=desk.now_ms()
     )
     await killed_at(database, desk, "restitution", point)
-    duty = Restitutions(desk.pool, environment=ENVIRONMENT, now_ms=desk.now_ms)
+    duty = Restitutions(desk.pool, desk.keyring(), environment=ENVIRONMENT, now_ms=desk.now_ms)
     for _ in range(3):
         await duty.run_once()
         await make_due(desk)

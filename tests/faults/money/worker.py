@@ -35,10 +35,12 @@ from rooms.errors import NotFound
 from rooms.ids import SessionId, UserId
 from store.postgres import admin, cases, inbox, operations, refunds, sessions
 from store.postgres.pool import connect
+from store.privacy.keys import Keyring
 from store.records import InboxEvent, StoredMessage
-from store.redis.rooms import Loaded, decode_room
+from store.redis.rooms import decode_room
 from store.redis.settlements import Entry
-from tests.integration.payments.desk import ENVIRONMENT, KEY
+from store.redis.turns import Loaded
+from tests.integration.payments.desk import DATA_KEY, ENVIRONMENT, KEY
 
 TIMEOUT_S = 30.0
 Stop = Callable[[str, str], Awaitable[None]]
@@ -114,7 +116,7 @@ async def webhooks(pool: asyncpg.Pool, gateway: StripeGateway, outcomes: Outcome
 
 
 async def give_back(pool: asyncpg.Pool, stop: Stop) -> None:
-    duty = Restitutions(pool, environment=ENVIRONMENT, now_ms=now_ms)
+    duty = Restitutions(pool, Keyring(DATA_KEY, pool, now_ms=now_ms), environment=ENVIRONMENT, now_ms=now_ms)
     stopping_at(returns, "stage_refund", stop, "giving", "#")
     stopping_at(admin, "note_action", stop, "given", "#")
     await duty.run_once()
@@ -138,6 +140,9 @@ class OneEntry:
 
     async def done(self, entry: Entry) -> None:
         await self._stop("recorded", entry.session_id)
+
+    async def answered(self, entry: Entry) -> None:
+        """Nobody else has a part in this room."""
 
 
 class Forgotten:

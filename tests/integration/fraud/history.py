@@ -21,6 +21,14 @@ SETTLEMENT = (
     " subtotal_minor, fee_minor, practitioner_minor, total_minor, currency, created_at_ms,"
     " promotion_minor) values ($1, 1, $2, $2, 300, $3, 0, 0, $3, $4, $5, $6)"
 )
+INTERVAL = (
+    "insert into intervals (session_id, participant_no, kind, ordinal, from_ms, to_ms)"
+    " values ($1, 1, 'billed', $2, $3, $4)"
+)
+CHECK = (
+    "insert into media_checks (session_id, participant_no, channel, seen, unseen_ms, checked_at_ms)"
+    " values ($1, 1, 'c', $2, 1, $3)"
+)
 MESSAGE = (
     "insert into messages (session_id, seq, id, participant_no, at_ms, client_id, body_sha256)"
     " values ($1, $2::integer + 1, gen_random_uuid(), $2::integer, $3, 'c', sha256('x'))"
@@ -95,6 +103,18 @@ async def write(owner: asyncpg.Pool, facts: Facts) -> None:
             [
                 (uid(o.session_id), o.billed_ms, o.charged_minor, o.currency, o.at_ms, o.promotion_minor)
                 for o in facts.billed
+            ],
+        )
+        await db.executemany(
+            INTERVAL,
+            [(uid(one.session_id), n, *span) for one in facts.billed for n, span in enumerate(one.billed)],
+        )
+        await db.executemany(
+            CHECK,
+            [
+                (uid(one.session_id), [list(span) for span in one.provider], one.at_ms)
+                for one in facts.billed
+                if one.provider is not None
             ],
         )
         spoke = [

@@ -19,8 +19,8 @@ from tests.model.fraud_traffic import BEGIN, DAY, HOUR, MINUTE, PATTERNS, Traffi
 
 RULES = fraud_rules.load(None)
 END = BEGIN + 30 * DAY
-NOT_ON_RECORD = {"unseen_minutes", "texts_prefix"}
-"""Nothing on record tells of media providers and text messages."""
+NOT_ON_RECORD = {"texts_prefix"}
+"""Nothing on record tells of text messages."""
 
 Key = tuple[str, str, int]
 
@@ -118,18 +118,6 @@ async def test_nobody_is_judged_by_a_part_of_what_is_known(pool: asyncpg.Pool, o
     await duty.run_once()
     found = await owner.fetch("select rule from fraud_findings where subject = $1", uid("busy"))
     assert [row["rule"] for row in found] == []
-
-
-async def test_what_is_no_longer_needed_is_removed(pool: asyncpg.Pool, owner: asyncpg.Pool) -> None:
-    # A part at a time.
-    for _ in range(3):
-        await Fraud(pool, RULES, now_ms=lambda: END + 200 * DAY).run_once()
-    for table in ("fraud_sightings", "fraud_cards", "fraud_destinations"):
-        assert await owner.fetchval(f"select count(*) from {table}") == 0, table
-    assert await owner.fetchval("select count(*) from fraud_findings where mode = 'shadow'") > 0
-    await Fraud(pool, RULES, now_ms=lambda: END + 500 * DAY).run_once()
-    assert await owner.fetchval("select count(*) from fraud_findings where review_id is null") == 0
-    assert await owner.fetchval("select count(*) from fraud_findings") > 0, "what was reviewed stays"
 
 
 async def test_a_worker_that_died_in_the_middle_is_taken_over_from(

@@ -34,9 +34,11 @@ from rooms.ids import ConnectionId, HubId, SessionId, UserId
 from rooms.news import Change
 from rooms.room import Limits, Room, Terms
 from store.postgres import operations, sessions, settlements
+from store.privacy.keys import Keyring
 
 ENVIRONMENT = "test"
 KEY = "sk_test_desk"
+DATA_KEY = bytes(range(32))
 SECRETS = {"stripe": "whsec_platform", "stripe-connect": "whsec_connect"}
 TERMS = Terms("per_minute", "usd", 300, 0, 2000, 50, 30_000)
 MINUTE_MS = 60_000
@@ -66,6 +68,10 @@ class Desk:
     def wait(self, ms: int) -> None:
         """Let this much time pass for the hub; Stripe's own clock stays."""
         self.offset_ms += ms
+
+    def keyring(self) -> Keyring:
+        """As each process has its own."""
+        return Keyring(DATA_KEY, self.pool, now_ms=self.now_ms)
 
     def outcomes(self) -> Outcomes:
         return Outcomes(

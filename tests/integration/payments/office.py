@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from redis.asyncio import Redis
 
+from config.retention import periods
 from hub.edge.auth import Tokens
 from hub.hub import Hub, Offer
 from hub.routes import admin, fraud, payouts
@@ -126,6 +127,8 @@ async def open_office(desk: Desk, http: aiohttp.ClientSession, redis: Redis) -> 
         "identity": tokens,
         "moderation": Moderation(redis),
         "pool": desk.pool,
+        "periods": periods(),
+        "keyring": desk.keyring(),
         "now_ms": desk.now_ms,
         "stripe": desk.gateway,
         "refund_alone_minor": ALONE_MINOR,

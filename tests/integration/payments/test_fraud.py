@@ -92,6 +92,9 @@ async def test_a_person_holds_payouts_and_releases_them(desk: Desk, office: Offi
     _, done = await office.ask("GET", "/v1/admin/actions")
     mine = [(one["action"], one["admin_id"]) for one in done["items"] if one["subject"] == review["id"]]
     assert mine == [("fraud_release_payouts", office.ben), ("fraud_hold_payouts", office.ann)]
+    # Whom it is about, the review tells: what is noted here outlives it, and no removal changes it.
+    details = [one["detail"] for one in done["items"] if one["subject"] == review["id"]]
+    assert details == [{"about": "practitioner"}] * 2
 
 
 async def test_a_rule_alone_holds_nothing(desk: Desk, office: Office) -> None:
@@ -204,7 +207,7 @@ async def test_what_fires_while_somebody_decides_is_looked_at_anew(desk: Desk, o
         deciding = other.transaction()
         await deciding.start()
         await fraud.decide_review(
-            other, review["id"], "cleared", admin_id=office.ann, reason="Fine.", now_ms=1
+            other, review["id"], "cleared", admin_id=office.ann, reason=b"sealed", now_ms=1
         )
         looking = asyncio.create_task(Fraud(desk.pool, RULES, now_ms=desk.now_ms).run_once())
         waits = (

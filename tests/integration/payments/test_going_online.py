@@ -1,4 +1,4 @@
-"""Going online just when Stripe says that one can't be paid any more: one ends up offline."""
+"""Going online just when one can't be paid any more, or wants to be erased: one ends up offline."""
 
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from config.retention import periods
 from hub import wire
 from hub.errors import Refused
 from hub.events import directory
@@ -16,6 +17,7 @@ from hub.watchers import Watchers
 from hub.workers.accounts import take_offline
 from rooms.directory import Standing
 from rooms.ids import ConnectionId, HubId, UserId
+from store.postgres import erasures
 from store.postgres import people as people_records
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
@@ -28,7 +30,9 @@ ACCOUNT = "acct_going"
 
 
 class Overtaken(People):
-    """The news about the account is applied after the practitioner was looked up, before they are online."""
+    """`news` are applied after the practitioner was looked up, before they are online."""
+
+    news = "unpaid"
 
     def __init__(self, desk: Desk, shown: Directory, *of: Any) -> None:
         super().__init__(*of)
@@ -36,7 +40,13 @@ class Overtaken(People):
         self._shown = shown
 
     async def go_online(self, user_id: UserId, connection: ConnectionId, hub: HubId) -> Standing:
-        await people_records.set_transfers_active(self._desk.pool, ACCOUNT, active=False)
+        if self.news == "unpaid":
+            await people_records.set_transfers_active(self._desk.pool, ACCOUNT, active=False)
+        else:
+            await erasures.order(
+                self._desk.pool, receipt=str(uuid4()), user_id=user_id, source="self", ordered_by=None,
+                session_id=None, received_at_ms=1, now_ms=1, cancellable_until_ms=1, from_ms=1,
+            )  # fmt: skip
         await take_offline(self, self._shown, user_id)
         return await super().go_online(user_id, connection, hub)
 
@@ -60,6 +70,7 @@ async def live_hub(desk: Desk, valkey: str) -> AsyncIterator[Hub]:
     )
     parts: dict[str, Any] = {
         "pool": desk.pool,
+        "periods": periods(),
         "people": people,
         "directory": shown,
         "live": live,
@@ -73,7 +84,12 @@ async def live_hub(desk: Desk, valkey: str) -> AsyncIterator[Hub]:
     await redis.aclose()
 
 
-async def test_news_that_overtake_leave_the_practitioner_offline(desk: Desk, live_hub: Hub) -> None:
+@pytest.mark.parametrize("news", ["unpaid", "leaving"])
+async def test_news_that_overtake_leave_the_practitioner_offline(
+    desk: Desk, live_hub: Hub, news: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Overtaken, "news", news)
+    await desk.owner.execute("update practices set stripe_account = null where stripe_account = $1", ACCOUNT)
     person = UserId(str(uuid4()))
     await desk.owner.execute(
         "insert into people (id, role, created_at_ms, adult, policy_accepted_ms)"

@@ -53,6 +53,7 @@ BREAKS = {
     " from ledger_transactions where session_id = $1 and kind = 'capture'",
     "disputed_funds_are_open_disputes": "insert into ledger_entries select id, 9, 'disputed_funds', 1, 'usd'"
     " from ledger_transactions where session_id = $1 and kind = 'capture'",
+    "missed_fees_were_agreed": "update settlements set kind = 'missed' where session_id = $1",
     "no_orphan_holds": "delete from payment_ops where session_id = $1 and kind = 'capture'",
 }
 

@@ -22,12 +22,12 @@ DAY_MS = 24 * HOUR_MS
 
 
 def duty(desk: Desk) -> Restitutions:
-    return Restitutions(desk.pool, environment=ENVIRONMENT, now_ms=desk.now_ms)
+    return Restitutions(desk.pool, desk.keyring(), environment=ENVIRONMENT, now_ms=desk.now_ms)
 
 
 async def order(desk: Desk, office: Office, guest_id: UserId) -> str:
     return await restitutions.order(
-        desk.pool, guest_id=guest_id, ordered_by=office.ann, reason="A minor.", now_ms=desk.now_ms()
+        desk.pool, guest_id=guest_id, ordered_by=office.ann, reason="minor", now_ms=desk.now_ms()
     )
 
 
@@ -303,3 +303,80 @@ async def test_a_charge_that_was_wanted_before_the_order_is_not_sent(desk: Desk,
     assert (await desk.one(room, Kind.CHARGE)).state is State.FAILED
     assert await kept(desk, room) == 0
     assert desk.settled == [room.id]
+
+
+async def order_of(desk: Desk, office: Office, room: Room) -> str:
+    """Only this session of its guest's goes back."""
+    await restitutions.order_of_session(
+        desk.pool,
+        guest_id=room.guests[0].user_id,
+        session_id=room.id,
+        ordered_by=office.ann,
+        reason="practitioner_conduct",
+        now_ms=desk.now_ms(),
+    )
+    return str(await desk.owner.fetchval("select id from restitutions where session_id = $1", room.id))
+
+
+@pytest.mark.parametrize("sent", [False, True])
+async def test_of_one_session_that_alone_goes_back_and_once(sent: bool, desk: Desk, office: Office) -> None:
+    guest, account = UserId(str(uuid4())), await office.account()
+    make = office.transferred if sent else office.charged
+    wronged = await make(account=account, guest_id=guest)
+    other = await office.charged(account=account, guest_id=guest)
+    await live(desk, guest)
+    restitution_id = await order_of(desk, office, wronged)
+    made = await asyncio.gather(*(duty(desk).run_once() for _ in range(3)))
+    assert sum(made) == 1
+    await office.run()
+    await duty(desk).run_once()
+    # The session that runs on, and what was paid for the other one, are no concern of it.
+    assert await is_done(desk, restitution_id)
+    assert (await kept(desk, wronged), await kept(desk, other)) == (0, 1200)
+    assert await order_of(desk, office, wronged) == restitution_id
+    assert await duty(desk).run_once() == 0
+    await office.run()
+    out, back = [
+        sum(one["amount"] for one in await desk.at_stripe(kind, wronged))
+        for kind in ("transfers", "reversals")
+    ]
+    assert out == back
+    assert await desk.at_stripe("reversals", other) == []
+    assert await office.broken() == []
+
+
+async def test_what_is_owed_for_another_session_is_still_asked_for(desk: Desk, office: Office) -> None:
+    guest = UserId(str(uuid4()))
+    wronged = await office.charged(guest_id=guest)
+    owing = await declined(desk, times=1, guest_id=guest)
+    await order_of(desk, office, wronged)
+    for _ in range(2):
+        await duty(desk).run_once()
+        await office.run()
+    await days_later(desk, 1)
+    assert await charge_states(desk, owing) == ["failed", "succeeded"]
+    assert (await kept(desk, wronged), await kept(desk, owing)) == (0, 1200)
+
+
+async def test_a_charge_for_the_session_that_goes_back_is_not_sent(desk: Desk, office: Office) -> None:
+    room = await declined(desk, times=1)
+    restitution_id = await order_of(desk, office, room)
+    await duty(desk).run_once()
+    await days_later(desk, 1)
+    assert await charge_states(desk, room) == ["failed", "failed"]
+    assert await is_done(desk, restitution_id)
+
+
+async def test_a_charge_that_comes_in_after_the_order_goes_back_too(desk: Desk, office: Office) -> None:
+    room = await desk.ended(4)
+    restitution_id = await order_of(desk, office, room)
+    assert await duty(desk).run_once() == 0
+    assert not await is_done(desk, restitution_id), "it is still to be settled"
+    await desk.settle(room)
+    await office.run()
+    assert await duty(desk).run_once() == 1
+    await office.run()
+    await duty(desk).run_once()
+    assert await is_done(desk, restitution_id)
+    assert await kept(desk, room) == 0
+    assert await office.broken() == []

@@ -1,6 +1,7 @@
 """A hold that is gone when it is needed: what was used is taken from the card, once; or it stays owed."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -118,9 +119,9 @@ async def test_the_lost_answer_may_come_as_an_event(desk: Desk) -> None:
     assert desk.settled == [room.id]
 
 
-async def declined(desk: Desk, *, times: int) -> Room:
+async def declined(desk: Desk, *, times: int, **options: Any) -> Room:
     """A session whose guest's card says no so often when the hold is gone."""
-    room = await desk.ended(4)
+    room = await desk.ended(4, **options)
     await heard(desk, room)
     await desk.settle(room, destination=await account_of(desk))
     await desk.control("faults", {"vendor": "stripe", "action": "decline_next", "times": times})

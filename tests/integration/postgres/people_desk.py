@@ -12,12 +12,27 @@ import jwt
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
+from config.retention import periods
 from hub.drawing import Drawing
 from hub.edge.auth import Tokens
 from hub.hub import Hub, to_nobody
 from hub.identity import Identity
 from hub.live import Live
-from hub.routes import analytics, applications, avatars, consents, people, policies, practice, profile
+from hub.routes import (
+    access,
+    analytics,
+    applications,
+    avatars,
+    consents,
+    data_requests,
+    erasure,
+    legal_holds,
+    people,
+    policies,
+    practice,
+    profile,
+    sessions,
+)
 from hub.routes.answer import table
 from hub.safety.block_cache import Blocks
 from hub.tasks import Tasks
@@ -27,6 +42,7 @@ from store.privacy.keys import Keyring
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
 from store.redis.moderation import Moderation
+from store.redis.notices import Notices
 from store.redis.people import People
 from store.redis.revocations import Revocations
 from store.redis.rooms import Rooms
@@ -34,7 +50,10 @@ from store.redis.rooms import Rooms
 T0 = 1_790_000_000_000
 SECRET = b"a secret for these tests alone, of 40 bytes"
 ISSUER = "https://auth.example/auth/v1"
-TOPICS = (people, profile, avatars, practice, applications, consents, analytics, policies)
+TOPICS = (
+    people, profile, avatars, practice, applications, consents, analytics, policies, erasure, data_requests,
+    legal_holds, sessions, access,
+)  # fmt: skip
 
 Answer = tuple[int, Any]
 
@@ -128,17 +147,21 @@ async def open_desk(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Desk]:
         live = Live(
             rooms, live_people, directory, heard_here=lambda _: {}, heard_elsewhere=unheard, here=here
         )
+        keyring = Keyring(bytes(32), pool, now_ms=lambda: desk.now_ms)
+        await keyring.check()
         parts = {
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live,
             "people": live_people, "directory": directory, "drawing": Drawing(), "announce": to_nobody,
-            "keyring": Keyring(bytes(32), pool, now_ms=lambda: desk.now_ms), "now_ms": lambda: desk.now_ms,
+            "keyring": keyring, "now_ms": lambda: desk.now_ms,
             "spawn": tasks.spawn, "moderation": Moderation(redis),
-            "blocks": Blocks(pool, Watchers(), directory),
+            "blocks": Blocks(pool, Watchers(), directory), "watchers": Watchers(), "notices": Notices(redis),
+            "sockets_of": lambda _: [], "periods": periods(), "erasure_grace_ms": 7 * 86_400_000,
         }  # fmt: skip
         absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(parts))
         desk.hub = Hub(**absent, **cast(dict[str, Any], parts))
         app = web.Application(client_max_size=512 * 1024)
         app.add_routes(table(desk.hub, [route for topic in TOPICS for route in topic.ROUTES]))
+        app.add_routes(erasure.Receipts(pool).routes())
         async with TestClient(TestServer(app)) as client:
             desk.client = client
             yield desk

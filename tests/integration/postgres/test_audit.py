@@ -11,25 +11,32 @@ from hub.moderation.audit_walk import PAGE, AuditWalk
 from hub.workers.heads import Heads
 from rooms import audit as rules
 from store.postgres import admin, audit
+from store.privacy.keys import Keyring
 from store.privacy.signing import HeadKey
 from store.redis import audit_head
 from store.redis.connect import connect
 from tests.integration.postgres.scene import T0, ended_scene
 
 KEY = HeadKey(bytes(range(32)))
+
+
+def ring(pool: asyncpg.Pool) -> Keyring:
+    return Keyring(bytes(32), pool, now_ms=lambda: T0)
+
+
 MINUTE_MS = 60_000
 
 
 async def add(pool: asyncpg.Pool, count: int = 1, **more: object) -> list[int]:
     told: dict[str, object] = {
         "actor_id": str(uuid4()), "actor_role": "moderator", "action": "flag_claimed", "subject_id": None,
-        "session_id": None, "detail": {"flag": str(uuid4())}, "now_ms": T0, **more,
+        "session_id": None, "detail": {"flag": str(uuid4())}, "now_ms": T0, "keyring": ring(pool), **more,
     }  # fmt: skip
     return [await audit.append(pool, **told) for _ in range(count)]  # type: ignore[arg-type]
 
 
 async def problems(pool: asyncpg.Pool) -> list[str]:
-    return await AuditWalk(pool, KEY).run()
+    return await AuditWalk(pool, KEY, ring(pool)).run()
 
 
 async def test_numbers_are_dense_however_many_append_at_once(pool: asyncpg.Pool) -> None:
@@ -111,6 +118,47 @@ async def test_what_was_written_is_beside_the_chain_and_can_be_erased(pool: asyn
     assert await problems(pool) == []
 
 
+async def test_a_text_is_under_the_key_of_whom_it_is_about_and_ends_with_it(pool: asyncpg.Pool) -> None:
+    keyring, subject, actor = ring(pool), str(uuid4()), str(uuid4())
+    (n,) = await add(pool, detail={"reason": "a marker"}, subject_id=subject, actor_id=actor)
+    (text,) = await audit.texts(pool, first=n, last=n)
+    assert text.sealed_for == subject
+    assert text.text is not None
+    assert b"marker" not in text.text
+    assert await audit.opened(keyring, text) == "a marker"
+    await keyring.shred(subject)
+    assert await audit.opened(keyring, text) is None
+    walk = AuditWalk(pool, KEY, ring(pool))
+    assert await walk.run() == []
+    assert walk.erased >= 1
+
+
+async def test_of_who_was_removed_no_word_is_kept(pool: asyncpg.Pool) -> None:
+    keyring, subject = ring(pool), str(uuid4())
+    await keyring.shred(subject)
+    (n,) = await add(pool, detail={"reason": "a marker"}, subject_id=subject)
+    (text,) = await audit.texts(pool, first=n, last=n)
+    assert (text.text, text.sealed_for) == (None, None)
+    assert await problems(pool) == []
+
+
+async def test_without_a_keyring_nothing_is_written_in_the_clear(pool: asyncpg.Pool) -> None:
+    with pytest.raises(ValueError, match="keyring"):
+        await add(pool, detail={"reason": "a marker"}, keyring=None)
+
+
+async def test_a_text_that_was_changed_is_found(pool: asyncpg.Pool, owner: asyncpg.Pool) -> None:
+    (n,) = await add(pool, detail={"reason": "a marker"})
+    async with owner.acquire() as connection:
+        change = connection.transaction()
+        await change.start()
+        await connection.execute("update audit_texts set text = text || '!' where n = $1", n)
+        assert await AuditWalk(connection, KEY, ring(pool)).run() == [
+            f"the reason beside entry {n} was changed"
+        ]
+        await change.rollback()
+
+
 async def test_what_admins_do_is_chained_with_the_whole_record(
     pool: asyncpg.Pool, owner: asyncpg.Pool
 ) -> None:
@@ -118,7 +166,7 @@ async def test_what_admins_do_is_chained_with_the_whole_record(
     async with pool.acquire() as connection, connection.transaction():
         await admin.note_action(
             connection, admin_id, "case_closed", subject="s", session_id=None, reason="Ünd so.",  # type: ignore[arg-type]
-            detail={"a": 1, "b": [1.5, None]}, now_ms=T0,
+            detail={"a": 1, "b": [1.5, None]}, now_ms=T0, keyring=ring(pool),
         )  # fmt: skip
     last = await audit.last(pool)
     assert last is not None
@@ -128,8 +176,10 @@ async def test_what_admins_do_is_chained_with_the_whole_record(
         change = connection.transaction()
         await change.start()
         await connection.execute("set local session_replication_role = replica")
-        await connection.execute("update admin_actions set reason = 'other' where admin_id = $1", admin_id)
-        assert await AuditWalk(connection, KEY).run() == [
+        await connection.execute(
+            "update admin_actions set reason = reason || '!' where admin_id = $1", admin_id
+        )
+        assert await AuditWalk(connection, KEY, ring(pool)).run() == [
             f"the admin's action that entry {last.n} covers was changed"
         ]
         await change.rollback()
@@ -146,7 +196,7 @@ async def test_heads_are_signed_at_intervals_and_after_many_entries(pool: asyncp
     def clock() -> int:
         return now_ms
 
-    heads = Heads(pool, redis, KEY, every_ms=MINUTE_MS, most=5, now_ms=clock)
+    heads = Heads(pool, redis, KEY, ring(pool), every_ms=MINUTE_MS, most=5, now_ms=clock)
     await add(pool)
     assert await heads.run_once() == 1
     assert await heads.run_once() == 0
@@ -170,7 +220,7 @@ async def test_heads_are_signed_at_intervals_and_after_many_entries(pool: asyncp
 
 async def test_two_processes_sign_one_head(pool: asyncpg.Pool, redis: Redis) -> None:
     await add(pool)
-    duty = [Heads(pool, redis, KEY, every_ms=0, most=1, now_ms=lambda: T0) for _ in range(3)]
+    duty = [Heads(pool, redis, KEY, ring(pool), every_ms=0, most=1, now_ms=lambda: T0) for _ in range(3)]
     assert sum(await asyncio.gather(*(heads.run_once() for heads in duty))) == 1
     await redis.aclose()
 

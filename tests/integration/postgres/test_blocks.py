@@ -17,6 +17,7 @@ from hub.watchers import Watchers
 from rooms.directory import Standing
 from rooms.ids import UserId
 from store.postgres import blocks as rows
+from store.privacy import erasing
 from store.redis.connect import connect as connect_redis
 from store.redis.directory import Directory
 from tests.integration.postgres.scene import T0
@@ -133,6 +134,6 @@ async def test_of_who_is_removed_for_good_no_block_is_left(pool: asyncpg.Pool) -
     ann, bob, eve = new_id(), new_id(), new_id()
     for blocker, blocked in ((ann, bob), (bob, ann), (eve, ann), (eve, bob)):
         await block(pool, blocker, blocked)
-    await rows.forget_blocks(pool, ann)
+    await erasing.erase(pool, ann, new_id())
     assert await rows.blocked_with(pool, ann) == frozenset()
     assert await rows.blocked_with(pool, eve) == {bob}

@@ -191,8 +191,8 @@ async def test_while_somebody_needs_it_it_stays(
 
 async def test_a_legal_hold_keeps_it(pool: asyncpg.Pool, keyring: Keyring) -> None:
     evidence_id, admin = await kept(pool, keyring), UserId(new_id())
-    assert await rows.hold(pool, evidence_id, reason="a court asks", held_by=admin, now_ms=T0)
-    assert not await rows.hold(pool, evidence_id, reason="again", held_by=admin, now_ms=T0)
+    assert await rows.hold(pool, evidence_id, reason=b"a court asks", held_by=admin, now_ms=T0)
+    assert not await rows.hold(pool, evidence_id, reason=b"again", held_by=admin, now_ms=T0)
     assert evidence_id not in await due(pool)
     assert not await destroyed(pool, evidence_id)
     assert await rows.lift_hold(pool, evidence_id)

@@ -78,3 +78,24 @@ async def test_every_table_is_guarded_by_row_level_security(empty: PostgresAddre
     )
     await connection.close()
     assert open_tables == []
+
+
+SEALING = "0018_sealed_texts.sql"
+
+
+async def test_what_lies_in_the_clear_is_neither_lost_nor_left_so(
+    empty: PostgresAddress, folder: Path
+) -> None:
+    """The migration cannot seal: it stops, says where, and the text is still there."""
+    for name in NAMES[NAMES.index(SEALING) :]:
+        (folder / name).unlink()
+    await migrate(empty.owner_dsn, folder=folder)
+    connection = await asyncpg.connect(empty.owner_dsn)
+    await connection.execute(
+        "insert into admin_actions (admin_id, action, subject, reason, at_ms)"
+        " values (gen_random_uuid(), 'case_closed', 'x', 'in the clear', 1)"
+    )
+    with pytest.raises(asyncpg.RaiseError, match="1 texts lie unsealed in admin_actions"):
+        await migrate(empty.owner_dsn)
+    assert await connection.fetchval("select reason from admin_actions") == "in the clear"
+    await connection.close()

@@ -70,9 +70,9 @@ async def test_a_lost_lease_can_neither_send_nor_be_taken_early(pool: asyncpg.Po
     (first,) = await lease(pool)
     assert await lease(pool, T0 + LEASE - 1) == []
     (second,) = await lease(pool, T0 + LEASE)
-    late = await operations.sent(pool, first.id, lease_until_ms=T0 + LEASE, now_ms=T0 + LEASE)
+    late = await operations.sent(pool, first, now_ms=T0 + LEASE)
     assert late is None
-    sent = await operations.sent(pool, second.id, lease_until_ms=T0 + 2 * LEASE, now_ms=T0 + LEASE)
+    sent = await operations.sent(pool, second, now_ms=T0 + LEASE)
     assert sent is not None
     assert (sent.state, sent.first_sent_at_ms) == (State.IN_FLIGHT, T0 + LEASE)
 
@@ -80,10 +80,10 @@ async def test_a_lost_lease_can_neither_send_nor_be_taken_early(pool: asyncpg.Po
 async def test_the_first_sending_is_remembered(pool: asyncpg.Pool) -> None:
     await want(pool)
     (leased,) = await lease(pool)
-    await operations.sent(pool, leased.id, lease_until_ms=T0 + LEASE, now_ms=T0 + 5)
+    await operations.sent(pool, leased, now_ms=T0 + 5)
     await operations.outcome(pool, leased.id, State.UNKNOWN, next_at_ms=T0 + 10)
     (again,) = await lease(pool, T0 + 10)
-    sent = await operations.sent(pool, again.id, lease_until_ms=T0 + 10 + LEASE, now_ms=T0 + 11)
+    sent = await operations.sent(pool, again, now_ms=T0 + 11)
     assert sent is not None
     assert sent.first_sent_at_ms == T0 + 5
 
@@ -96,7 +96,7 @@ async def test_what_is_over_stays_as_it_is(pool: asyncpg.Pool) -> None:
     )
     assert done is not None
     assert await operations.outcome(pool, leased.id, State.FAILED, next_at_ms=T0) is None
-    assert await operations.sent(pool, leased.id, lease_until_ms=T0 + LEASE, now_ms=T0) is None
+    assert await operations.sent(pool, leased, now_ms=T0) is None
     assert await lease(pool, T0 + 10 * LEASE) == []
     assert await operations.operations_on(pool, "pi_1") == [done]
     assert await operations.operation(pool, leased.id) == done

@@ -13,6 +13,7 @@ from hub.edge.connection import Connection
 from hub.policy import Heeding, Policy
 from hub.tasks import Tasks
 from rooms.ids import ConnectionId
+from store.postgres import admin as records
 from tests.integration.postgres.people_desk import Desk, Someone, open_desk
 
 DAY_MS = 86_400_000
@@ -281,7 +282,8 @@ async def test_only_admins_publish_and_everything_is_on_record(desk: Desk, hall:
             "POST", "/v1/admin/policies", {"reason": "x", "effective_at_ms": desk.now_ms + DAY_MS}
         )
     )["version"] == 3
-    actions = await desk.pool.fetch(
-        "select subject, reason from admin_actions where action = 'policy_published' order by id desc limit 2"
-    )
-    assert [tuple(row) for row in actions] == [("3", "x"), ("2", "New law.")]
+    actions = await records.actions(desk.pool, before=None, limit=20)
+    published = [one for one in actions if one.action == "policy_published"]
+    keyring = desk.hub.keyring
+    told = [(one.subject, await records.reason_of(keyring, one)) for one in published[:2]]
+    assert told == [("3", "x"), ("2", "New law.")]

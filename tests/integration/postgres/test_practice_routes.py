@@ -9,6 +9,7 @@ import pytest
 from hub.correcting import Peers
 from hub.workers.applications import Applications
 from rooms.ids import Role, UserId
+from store.postgres import admin as records
 from tests.integration.postgres.people_desk import Desk, Someone, open_desk
 
 WANTED = {
@@ -80,10 +81,14 @@ async def test_an_application_is_seen_decided_and_carried_out(desk: Desk) -> Non
     assert (shown["headline"], shown["rate_minor_per_minute"], shown["currency"], shown["status"]) == (
         "Breath work", 250, "eur", "offline",
     )  # fmt: skip
-    actions = await desk.pool.fetch(
-        "select action, reason from admin_actions where subject = $1", application_id
-    )
-    assert [tuple(row) for row in actions] == [("application_approved", "Papers seen.")]
+    actions = await records.actions(desk.pool, before=None, limit=20)
+    noted = [one for one in actions if one.subject == application_id]
+    keyring = desk.hub.keyring
+    told = [(one.action, await records.reason_of(keyring, one)) for one in noted]
+    assert told == [("application_approved", "Papers seen.")]
+    # Whom it is about, the application tells: this record outlives both, and no removal changes its details.
+    details = [one.detail for one in noted if one.subject == application_id]
+    assert details == [{}]
 
 
 async def test_one_that_fails_keeps_nobody_else_waiting(desk: Desk) -> None:

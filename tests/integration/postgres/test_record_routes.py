@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestClient
 from msgspec.structs import replace
 
 from billing.settlement import held, settle
+from config.retention import periods
 from hub.edge.auth import Tokens
 from hub.hub import Hub
 from hub.identity import Identity
@@ -69,10 +70,13 @@ async def hub(pool: asyncpg.Pool, valkey: str) -> AsyncIterator[Hub]:
             require_aal2=False, secret=SECRET,
         )  # fmt: skip
         live = Live(rooms, people, directory, heard_here=lambda _: {}, heard_elsewhere=unheard, here=here)
+        keyring = Keyring(bytes(32), pool, now_ms=lambda: T0)
+        await keyring.check()
         parts = {
             "identity": Identity(tokens, Revocations(redis)), "pool": pool, "live": live, "people": people,
+            "periods": periods(),
             "directory": directory, "blocks": Blocks(pool, Watchers(), directory),
-            "keyring": Keyring(bytes(32), pool, now_ms=lambda: T0), "now_ms": lambda: T0,
+            "keyring": keyring, "now_ms": lambda: T0,
             "moderation": Moderation(redis), "chat": Chat(redis, interval_ms=0, burst=1_000),
         }  # fmt: skip
         # What these routes have no use for is not there at all.
@@ -157,7 +161,7 @@ async def test_the_receipt_has_the_fields_of_the_contract(get: Get, recorded: Re
         "session_id": scene.id, "currency": "usd", "billed_ms": 10 * MINUTE, "free_ms": 0,
         "rate_minor_per_minute": 300, "subtotal_minor": 3_000, "tip_minor": 0, "total_minor": 3_000,
         "refunded_minor": 0, "cap_minor": 30_000, "waived": None, "waived_reason": None,
-        "end_reason": "ended_by_guest",
+        "end_reason": "ended_by_guest", "kind": "time",
         "intervals": [{"from_ms": live_ms, "to_ms": live_ms + 10 * MINUTE}],
         "started_at_ms": live_ms, "ended_at_ms": live_ms + 10 * MINUTE,
         "practitioner": {"id": scene.practitioner_id, "name": "Pia"},

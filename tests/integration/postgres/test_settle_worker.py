@@ -169,6 +169,9 @@ async def test_a_bad_entry_holds_up_no_other_and_becomes_a_case(bench: Bench, po
         async def done(self, entry: Entry) -> None:
             await bench.queue.done(entry)
 
+        async def answered(self, entry: Entry) -> None:
+            await bench.queue.answered(entry)
+
     worker = Settle(
         pool=pool, queue=Stuck(), rooms=bench.rooms, chat=Chat(bench.redis, interval_ms=0, burst=1),
         environment=ENVIRONMENT, now_ms=lambda: T0, settled=lambda _: asyncio.sleep(0),

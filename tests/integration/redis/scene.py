@@ -14,7 +14,8 @@ from rooms.news import News
 from rooms.room import Limits, Room, Terms
 from store.redis.bus import Bus
 from store.redis.chat import Chat, Utterance
-from store.redis.rooms import Loaded, Outgoing, Rooms
+from store.redis.rooms import Outgoing, Rooms
+from store.redis.turns import Loaded
 
 HUB = HubId("hub-a")
 OTHER_HUB = HubId("hub-b")

@@ -65,6 +65,7 @@ async def main(dsn: str, redis_url: str, point: str) -> None:
         return int(time.time() * 1000)
 
     keyring = Keyring(bytes(range(32)), pool, now_ms=now_ms)
+    await keyring.check()
     standards = Standards(120_000, 90, 4, 30 * DAY_MS, 180 * DAY_MS)
     hub = hub_of(Flagging(pool, keyring, Moderation(redis), standards, now_ms), redis, now_ms)
     stopping(point)

@@ -42,5 +42,6 @@ async def pool(database: PostgresAddress) -> AsyncIterator[asyncpg.Pool]:
 async def parts(pool: asyncpg.Pool, redis: Redis) -> Flagging:
     """What it takes to raise a case."""
     keyring = Keyring(bytes(range(32)), pool, now_ms=now_ms)
+    await keyring.check()
     standards = Standards(120_000, 90, 4, 30 * DAY_MS, 180 * DAY_MS)
     return Flagging(pool, keyring, Moderation(redis), standards, now_ms)

@@ -10,6 +10,7 @@ import uuid_utils
 from msgspec.structs import replace
 from redis.asyncio import Redis
 
+from config.retention import periods
 from hub.edge.auth import Principal
 from hub.hub import Hub
 from hub.live import Live
@@ -59,7 +60,7 @@ def hub_of(
         "pool": parts.pool, "keyring": parts.keyring, "moderation": parts.moderation, "live": live,
         "standards": standards or parts.standards, "desk": Desk(), "held": Held(redis), "people": people,
         "directory": directory, "notices": Notices(redis), "now_ms": now_ms, "media_longest_ms": 3_600_000,
-        "sockets_of": lambda _: (),
+        "sockets_of": lambda _: (), "periods": periods(),
     }  # fmt: skip
     absent: dict[str, Any] = dict.fromkeys(set(Hub.__dataclass_fields__) - set(there))
     return Hub(**absent, **cast(dict[str, Any], there))

@@ -340,7 +340,16 @@ async def test_a_person_reads_what_was_decided_about_them_and_nothing_of_moderat
     for who, count in ((flag.user_id, 1), (stranger, 0)):
         async with acting_as(parts.pool, who) as connection:
             assert len(await acts.own_actions(connection, before=None, limit=10)) == count
-    hidden = ("flags", "flag_reporters", "strikes", "suspensions", "moderation_effects")
+    await parts.pool.execute(
+        "insert into suspensions (action_id, user_id, reason, from_ms)"
+        " select action_id, user_id, 'conduct', 1 from strikes where user_id = $1",
+        flag.user_id,
+    )
+    own = ("select points from strikes", "select reason from suspensions")
+    for who, count in ((flag.user_id, 1), (stranger, 0)):
+        async with acting_as(parts.pool, who) as connection:
+            assert [len(await connection.fetch(query)) for query in own] == [count, count]
+    hidden = ("flags", "flag_reporters", "moderation_effects")
     for query in (
         "select note from moderation_actions",
         "select actor_id from moderation_actions",

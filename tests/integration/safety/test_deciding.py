@@ -26,7 +26,7 @@ from rooms.room import Room, State
 from rooms.safety.verdict import Category
 from sandbox.postgres import PostgresAddress
 from store.moderation_records import Appeal
-from store.postgres import acts, people, purges, suspensions
+from store.postgres import acts, erasures, people, suspensions
 from store.postgres.pool import connect
 from tests.integration.redis.scene import GUEST, HOST, HUB, chat_of, live, new_id, rooms_of
 from tests.integration.redis.test_withheld import held
@@ -71,7 +71,7 @@ async def appealed(hub: Hub, user_id: UserId, action_id: str) -> Appeal:
 
 
 async def is_due(hub: Hub, user_id: UserId) -> bool:
-    due = await purges.due(hub.pool, now_ms=hub.now_ms(), limit=100, lease_ms=1)
+    due = await erasures.due(hub.pool, now_ms=hub.now_ms(), limit=100, lease_ms=1)
     return user_id in [one.user_id for one in due]
 
 
@@ -87,12 +87,12 @@ async def test_nobody_is_removed_while_they_may_still_say_that_it_is_wrong(
     assert await suspensions.is_suspended(hub.pool, guest, clock.ms + 1)
     clock.ms += hub.standards.appeal_ms - 1
     assert not await is_due(hub, guest)
-    assert not await purges.contested(hub.pool, guest)
+    assert not await erasures.contested(hub.pool, guest)
     await appealed(hub, guest, done.action_id)
     clock.ms += DAY_MS
     # The time is over, but nobody has decided yet what they said in time.
     assert await is_due(hub, guest)
-    assert await purges.contested(hub.pool, guest)
+    assert await erasures.contested(hub.pool, guest)
 
 
 async def test_whoever_is_no_minor_after_all_stays(hub: Hub, clock: Clock, database: PostgresAddress) -> None:
@@ -102,8 +102,8 @@ async def test_whoever_is_no_minor_after_all_stays(hub: Hub, clock: Clock, datab
     clock.ms += hub.standards.appeal_ms + DAY_MS
     assert not await is_due(hub, guest)
     assert not await suspensions.is_suspended(hub.pool, guest, clock.ms)
-    assert (await names(hub.pool, guest))[-2:] == ["purge_cancelled", "appeal_decided"]
-    row = await hub.pool.fetchrow("select step, cancelled_at_ms from purges where user_id = $1", guest)
+    assert (await names(hub.pool, guest))[-2:] == ["erasure_cancelled", "appeal_decided"]
+    row = await hub.pool.fetchrow("select step, cancelled_at_ms from erasures where user_id = $1", guest)
     assert row is not None
     assert (row["step"], row["cancelled_at_ms"] is None) == (0, False)
     kinds = await hub.pool.fetch("select kind from cases where subject = $1", done.action_id)

@@ -39,7 +39,7 @@ class Told(Notices):
         self.failing = failing
         self.people: list[UserId] = []
 
-    async def tell(self, user_id: UserId, payload: bytes) -> None:
+    async def tell(self, user_id: UserId, payload: bytes, *, kind: str = "") -> None:
         if self.failing:
             self.failing -= 1
             raise ConnectionError("away for a moment")

@@ -23,6 +23,7 @@ from rooms.ids import ConnectionId, HubId, UserId
 from rooms.room import Limits, Room, State, Terms
 from sandbox.postgres import PostgresAddress
 from store.postgres import acts, suspensions
+from store.privacy.keys import action_note_aad
 from store.redis.rooms import Rooms
 from tests.integration.redis.scene import enter, new_id, rooms_of
 from tests.integration.safety.actor import POINTS
@@ -208,6 +209,6 @@ async def test_notes_are_sealed_and_hold_no_card_number(hub: Hub, redis: Redis) 
     assert action is not None
     assert b"they sent" not in action.note
     key = await hub.keyring.load(action.id)
-    opened = hub.keyring.open(key, deciding.note_aad(action.id), action.note).decode()
+    opened = hub.keyring.open(key, action_note_aad(action.id), action.note).decode()
     assert "4242 4242 4242 4242" not in opened
     assert opened.endswith("4242 to the host")

@@ -43,13 +43,15 @@ async def counter(database: PostgresAddress, valkey: str, tmp_path: Path) -> Asy
     redis: Redis = connect_redis(valkey)
     gateway = StripeGateway(KEY, api_base=f"{config.base_url}/stripe", timeout_s=5)
     async with aiohttp.ClientSession() as http:
-        yield Counter(
+        made = Counter(
             database, pool, redis, valkey, gateway, http, config.base_url, time.time_ns() // 1_000_000
         )
-    await _idle(pool)
+        made.ring = await made.another_keyring()
+        yield made
+    await _idle(made.pool)
     await redis.aclose()
     await gateway.close()
-    await pool.close()
+    await made.pool.close()
     await runner.cleanup()
 
 
@@ -57,4 +59,7 @@ async def _idle(pool: asyncpg.Pool) -> None:
     """What one test left to do is not the next one's."""
     await pool.execute("update media_kicks set state = 'not_needed' where state = 'pending'")
     await pool.execute("update role_changes set state = 'refused' where state = 'pending'")
-    await pool.execute("update purges set done_at_ms = 0 where done_at_ms is null")
+    await pool.execute(
+        "update erasures set state = 'cancelled', cancelled_at_ms = 0"
+        " where state not in ('done', 'cancelled')"
+    )

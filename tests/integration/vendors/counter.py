@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,12 @@ from billing.payment import Operation, Outcome
 from billing.stripe_gateway import StripeGateway
 from hub.vendors.agora import AgoraRest
 from hub.vendors.supabase import SupabaseAdmin
+from hub.vendors.twilio import Twilio
+from hub.workers.erasure_steps import Vendors
+from hub.workers.erasures import Erasures
 from hub.workers.kicks import Kicks
 from hub.workers.outcomes import Outcomes
 from hub.workers.payments import Payments
-from hub.workers.purge import Purges
 from hub.workers.restitution import Restitutions
 from hub.workers.roles import Roles
 from rooms.errors import NotFound
@@ -52,6 +54,7 @@ class Counter:
     http: aiohttp.ClientSession
     base: str
     time_ms: int
+    ring: Keyring = field(init=False)
 
     def now_ms(self) -> int:
         return self.time_ms
@@ -66,7 +69,13 @@ class Counter:
         return SupabaseAdmin(self.http, url=self.base, service_key=key)
 
     def keyring(self) -> Keyring:
-        return Keyring(MASTER, self.pool, now_ms=self.now_ms)
+        return self.ring
+
+    async def another_keyring(self) -> Keyring:
+        """As another process has it, with a memory of its own."""
+        ring = Keyring(MASTER, self.pool, now_ms=self.now_ms)
+        await ring.check()
+        return ring
 
     def kicks(self, agora: AgoraRest | None) -> Kicks:
         return Kicks(self.pool, agora, now_ms=self.now_ms)
@@ -74,11 +83,12 @@ class Counter:
     def roles(self) -> Roles:
         return Roles(self.pool, Revocations(self.redis), self.supabase(), now_ms=self.now_ms)
 
-    def purges(self, supabase: SupabaseAdmin | None = None) -> Purges:
-        return Purges(self.pool, self.redis, self.gateway, supabase, self.keyring(), now_ms=self.now_ms)
+    def erasures(self, supabase: SupabaseAdmin | None = None) -> Erasures:
+        vendors = vendors_of(self.gateway, supabase, self.http, self.base)
+        return Erasures(self.pool, self.redis, vendors, self.ring, now_ms=self.now_ms)
 
     def restitutions(self) -> Restitutions:
-        return Restitutions(self.pool, environment=ENVIRONMENT, now_ms=self.now_ms)
+        return Restitutions(self.pool, self.ring, environment=ENVIRONMENT, now_ms=self.now_ms)
 
     def payments(self) -> Payments:
         return payments_of(self.pool, self.gateway, self.now_ms)
@@ -137,6 +147,15 @@ class Counter:
 
 def agora_of(http: aiohttp.ClientSession, base: str) -> AgoraRest:
     return AgoraRest(http, base=f"{base}/agora", app_id=APP_ID, customer_id="id", customer_secret="secret")
+
+
+def vendors_of(
+    gateway: StripeGateway, supabase: SupabaseAdmin | None, http: aiohttp.ClientSession, base: str
+) -> Vendors:
+    twilio = Twilio(
+        http, base=f"{base}/twilio", account_sid="AC" + "0" * 32, auth_token="sandbox-twilio-token"
+    )
+    return Vendors(gateway, supabase, twilio, agora_of(http, base))
 
 
 def payments_of(

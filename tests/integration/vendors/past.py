@@ -14,7 +14,7 @@ from rooms.room import Room
 from store.postgres import free_time, invariant, operations
 from tests.integration.payments.desk import ENVIRONMENT, HUB, MINUTE_MS, Desk
 from tests.integration.vendors.counter import KEY, Counter
-from tests.integration.vendors.test_purge import Life
+from tests.integration.vendors.life import Life
 
 
 @dataclass

@@ -8,9 +8,9 @@ import aiohttp
 from billing.payment import Operation
 from billing.stripe_gateway import StripeGateway
 from hub.vendors.supabase import SupabaseAdmin
+from hub.workers.erasures import Erasures
 from hub.workers.kicks import Kicks
 from hub.workers.payments import Payments
-from hub.workers.purge import Purges
 from hub.workers.restitution import Restitutions
 from hub.workers.roles import Roles
 from sandbox.settings import SERVICE_KEY
@@ -18,7 +18,7 @@ from store.postgres.pool import connect
 from store.privacy.keys import Keyring
 from store.redis.connect import connect as connect_redis
 from store.redis.revocations import Revocations
-from tests.integration.vendors.counter import ENVIRONMENT, KEY, MASTER, agora_of, payments_of
+from tests.integration.vendors.counter import ENVIRONMENT, KEY, MASTER, agora_of, payments_of, vendors_of
 
 
 async def main(dsn: str, redis_url: str, base: str, duty: str, stop_at: str, time_ms: int) -> None:
@@ -38,11 +38,19 @@ async def main(dsn: str, redis_url: str, base: str, duty: str, stop_at: str, tim
     async with aiohttp.ClientSession() as http:
         supabase = SupabaseAdmin(http, url=base, service_key=SERVICE_KEY)
         keyring = Keyring(MASTER, pool, now_ms=now_ms)
-        duties: dict[str, Kicks | Roles | Purges | Restitutions | Payments] = {
+        await keyring.check()
+        duties: dict[str, Kicks | Roles | Erasures | Restitutions | Payments] = {
             "kicks": Kicks(pool, agora_of(http, base), now_ms=now_ms, reached=reached),
             "roles": Roles(pool, Revocations(redis), supabase, now_ms=now_ms, reached=reached),
-            "purges": Purges(pool, redis, gateway, supabase, keyring, now_ms=now_ms, reached=reached),
-            "restitution": Restitutions(pool, environment=ENVIRONMENT, now_ms=now_ms),
+            "erasures": Erasures(
+                pool,
+                redis,
+                vendors_of(gateway, supabase, http, base),
+                keyring,
+                now_ms=now_ms,
+                reached=reached,
+            ),
+            "restitution": Restitutions(pool, keyring, environment=ENVIRONMENT, now_ms=now_ms),
             "payments": payments_of(pool, gateway, now_ms, reached=sending),
         }
         await duties[duty].run_once()

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 import stripe
 
+from hub.workers.erasures import LEASE_MS, WAIT_MS
 from hub.workers.payments import LEASE_MS as PAYMENT_LEASE_MS
-from hub.workers.purge import LEASE_MS, WAIT_MS
 from rooms import session
 from rooms.ids import UserId
 from store.postgres import fraud, free_time
@@ -97,7 +97,7 @@ async def test_killed_on_the_way_it_goes_back_once(past: Past, duty: str, point:
     if point.startswith("reversal"):
         await counter.payments().run_once()
     async with counter.killed(duty, point):
-        await counter.purges(counter.supabase()).run_once()
+        await counter.erasures(counter.supabase()).run_once()
         assert not await past.life.done()
         assert await past.customer_is_there(), "nothing of them goes before their money is back"
     counter.wait(max(PAYMENT_LEASE_MS, LEASE_MS, WAIT_MS) + 1)

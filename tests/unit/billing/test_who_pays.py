@@ -18,16 +18,22 @@ from rooms.session import Because
 from tests.unit.billing.terms import over, per_minute, placed
 
 MINUTE_MS = 60_000
-# time, free time, tip, earlier charges
+# time, free time, tip, earlier charges, a booking that is missed
 EXPECTED = {
-    "not_begun": ("not_billed", "kept", "closed", "stands"),
-    "ended": ("billed", "used", "open", "stands"),
-    "practitioner_fault": ("not_billed", "kept", "open", "stands"),
-    "practitioner_conduct": ("not_billed", "kept", "closed", "stands"),
-    "guest_conduct": ("billed", "used", "closed", "stands"),
-    "minor": ("not_billed", "kept", "closed", "refunded"),
-    "guest_no_show": ("not_billed", "kept", "closed", "stands"),
-    "practitioner_no_show": ("not_billed", "kept", "closed", "stands"),
+    "not_begun": ("not_billed", "kept", "closed", "stands", "free"),
+    "ended": ("billed", "used", "open", "stands", "free"),
+    "practitioner_fault": ("not_billed", "kept", "open", "stands", "free"),
+    "practitioner_conduct": ("not_billed", "kept", "closed", "stands", "free"),
+    "guest_conduct": ("billed", "used", "closed", "stands", "free"),
+    "minor": ("not_billed", "kept", "closed", "refunded", "free"),
+    "guest_no_show": ("not_billed", "kept", "closed", "stands", "fee"),
+    "practitioner_no_show": ("not_billed", "kept", "closed", "stands", "free"),
+    "nobody_came": ("not_billed", "kept", "closed", "stands", "free"),
+    "booking_cancelled_early": ("not_billed", "kept", "closed", "stands", "free"),
+    "booking_cancelled_late": ("not_billed", "kept", "closed", "stands", "fee"),
+    "booking_cancelled_by_practitioner": ("not_billed", "kept", "closed", "stands", "free"),
+    "booking_not_held": ("not_billed", "kept", "closed", "stands", "free"),
+    "booking_called_off": ("not_billed", "kept", "closed", "stands", "free"),
 }
 REASONS = {
     "ended_by_guest": "ended",
@@ -41,6 +47,15 @@ REASONS = {
     "minor": "minor",
     "guest_no_show": "guest_no_show",
     "practitioner_no_show": "practitioner_no_show",
+    "nobody_came": "nobody_came",
+    "next_booking": "ended",
+    "booked_time_over": "ended",
+    "booking_cancelled_early": "booking_cancelled_early",
+    "booking_cancelled_late": "booking_cancelled_late",
+    "booking_cancelled_by_practitioner": "booking_cancelled_by_practitioner",
+    "booking_not_held": "booking_not_held",
+    "booking_called_off": "booking_called_off",
+    "not_opened": "booking_called_off",
 }
 
 
@@ -51,7 +66,10 @@ def bill(reason: str, *, minutes: float = 4, free_ms: int = 0) -> Settlement:
 
 
 def test_the_table_says_what_was_promised() -> None:
-    rows = {cause.value: (row.time, row.free_time, row.tip, row.earlier) for cause, row in TABLE.items()}
+    rows = {
+        cause.value: (row.time, row.free_time, row.tip, row.earlier, row.missed)
+        for cause, row in TABLE.items()
+    }
     assert rows == EXPECTED
     assert {row.away for row in TABLE.values()} == {"not_billed"}
     assert {row.small for row in TABLE.values()} == {"waived"}
@@ -110,7 +128,7 @@ def test_people_can_read_all_of_it(language: str) -> None:
     words = WORDS[language]  # type: ignore[index]
     assert set(words.causes) == {cause.value for cause in Cause}
     money = {"free_time", "minimum", "maximum", "holds", "tip", "owed", "held_for_review"}
-    assert set(words.always) == {"away"} | money
+    assert set(words.always) == {"away", "bookings", "live_rooms"} | money
     assert "$12.00" in words.refused["owed"].format(amount="$12.00")
     waived = {cause.value for cause, row in TABLE.items() if row.time == "not_billed"}
     assert set(words.waived) == waived | {"below_minimum", "unfunded"}

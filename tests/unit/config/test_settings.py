@@ -41,6 +41,14 @@ def test_the_required_ones_are_enough() -> None:
     assert (settings.media, settings.sms, settings.livemode) == ("peer", False, False)
 
 
+def test_keys_that_were_used_before_are_a_list() -> None:
+    other = b64encode(bytes(32)).decode()
+    settings = load({**GOOD, "DATA_KEY_PREVIOUS": f"{other}, {GOOD['DATA_KEY']}"})
+    assert [key.get_secret_value() for key in settings.data_key_previous] == [bytes(32), KEY]
+    assert other not in repr(settings)
+    assert set(problems(DATA_KEY_PREVIOUS=f"{other},c2hvcnQ=")) == {"DATA_KEY_PREVIOUS"}
+
+
 def test_every_missing_key_is_named_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         load({})
@@ -160,3 +168,8 @@ def test_the_example_documents_every_setting_and_its_default() -> None:
 def test_the_example_loads() -> None:
     lines = [line for line in EXAMPLE.read_text().splitlines() if line and not line.startswith("#")]
     assert load(dict(line.split("=", 1) for line in lines)).origins == ("https://hub.example.com",)
+
+
+def test_money_is_not_held_so_early_that_the_hold_is_over_before_the_session() -> None:
+    assert set(problems(BOOKING_HOLD_S=str(5 * 86_400))) == {"BOOKING_HOLD_S"}
+    assert load(GOOD | {"BOOKING_HOLD_S": str(4 * 86_400)}).booking_hold_s == 4 * 86_400
