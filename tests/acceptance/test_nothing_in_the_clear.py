@@ -25,7 +25,7 @@ from tests.acceptance.test_bad_input import Stage, stage  # noqa: F401  A fixtur
 from tests.acceptance.test_moderation import FLAGGED, moderator
 
 WORD = "quarkleberry"
-TYPED = {"reason", "note", "text", "about", "undisclosed_because"}
+TYPED = {"reason", "note", "text", "about", "title", "undisclosed_because"}
 """Fields that somebody types into."""
 OFFERED = {"headline": WORD, "topics": [WORD], "about": WORD}
 """What an applicant types; once it is approved, it is for everybody to read, and lies open."""
@@ -38,6 +38,7 @@ WRITTEN = {
     "audit_texts.text", "admin_actions.reason", "moderation_actions.note", "appeals.text", "evidence.sealed",
     "evidence.hold_reason", "applications.headline", "applications.about", "applications.reason",
     "fraud_reviews.reason", "refunds.reason", "appeals.note", "messages.body",
+    "live_rooms.title", "bookings.reason", "review_versions.text",
 }  # fmt: skip
 """Columns that the word must have come to."""
 
@@ -81,6 +82,8 @@ async def typed(ground: Ground, name: str, role: Role) -> str:
     body = words(ground.request(name))
     if name == "POST /v1/me/practitioner":
         body |= OFFERED
+    if name == "DELETE /v1/bookings/{id}":
+        body["reason"] = WORD
     return await ground.http(who, name, ground.path(name), given, body)
 
 
