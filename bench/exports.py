@@ -32,8 +32,9 @@ from sandbox.valkey import running_valkey
 from store.postgres import exports, sessions
 from store.postgres.migrate import migrate
 from store.postgres.pool import connect
+from store.privacy.bindings import message_aad
 from store.privacy.exports.making import KIND
-from store.privacy.keys import Keyring, message_aad
+from store.privacy.keys import Keyring
 from store.redis.connect import connect as connect_redis
 from store.redis.notices import Notices
 from tests.integration.postgres.scene import T0, ended_room, practise, someone

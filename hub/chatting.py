@@ -11,7 +11,8 @@ import msgspec
 from hub import wire
 from rooms.ids import UserId
 from rooms.room import Participant, Room
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 from store.records import StoredMessage
 from store.redis.chat import Delivered
 

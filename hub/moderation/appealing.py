@@ -22,7 +22,8 @@ from rooms.safety.free_text import masked
 from store.moderation_records import Action, Appeal
 from store.postgres import acts, appeals, audit, cases, flags, suspensions
 from store.postgres.pool import Db, Transacting
-from store.privacy.keys import SealBrokenError, ShreddedError, action_note_aad, appeal_aad, appeal_note_aad
+from store.privacy.bindings import action_note_aad, appeal_aad, appeal_note_aad
+from store.privacy.keys import SealBrokenError, ShreddedError
 
 WITH_MONEY = frozenset({"remove", "end", "suspend"})
 """What may have decided who pays for a session."""

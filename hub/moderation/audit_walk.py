@@ -11,7 +11,8 @@ from store.postgres import admin
 from store.postgres import audit as entries
 from store.postgres.audit import Text
 from store.postgres.pool import Db
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, audit_text_aad
+from store.privacy.bindings import audit_text_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 from store.privacy.signing import HeadKey
 
 PAGE = 500

@@ -15,7 +15,7 @@ from rooms.safety.free_text import masked
 from store.moderation_records import Action, Flag
 from store.postgres import acts, suspensions
 from store.postgres.pool import Transacting
-from store.privacy.keys import action_note_aad
+from store.privacy.bindings import action_note_aad
 
 FINISH_MS = 5_000
 """After this others carry out what whoever decided it has not."""

@@ -20,7 +20,8 @@ from rooms.safety.verdict import Category
 from store.moderation_records import Flag, NewFlag
 from store.postgres import acts, flags
 from store.postgres.pool import Db, Transacting
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 from store.redis.moderation import Moderation, Told
 
 log = structlog.get_logger()

@@ -27,7 +27,8 @@ from rooms.room import OPEN, Participant, Room
 from store.evidence_records import WithheldRecord
 from store.postgres import audit
 from store.postgres import evidence as evidence_rows
-from store.privacy.keys import SealBrokenError, ShreddedError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import SealBrokenError, ShreddedError
 from store.redis.held import HeldMessage as StoredHeld
 
 Withheld = Literal["held", "blocked", "rejected"]

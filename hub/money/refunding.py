@@ -23,7 +23,7 @@ from store.money_records import Refund, RefundState, SessionMoney
 from store.postgres import admin, disputes, evidence, refunds
 from store.postgres.pool import Transacting
 from store.privacy import texts
-from store.privacy.keys import refund_aad
+from store.privacy.bindings import refund_aad
 
 
 async def ask(

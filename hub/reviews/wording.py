@@ -25,8 +25,8 @@ from rooms.safety.window import Window
 from store.postgres import reviews as rows
 from store.postgres.pool import Transacting
 from store.postgres.reviews import ReviewRecord, Version
-from store.privacy.bindings import wording_aad
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
+from store.privacy.bindings import message_aad, wording_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 
 STATUS: Final[dict[str, Status]] = {"published": "sent", "pending": "held", "blocked": "blocked"}
 REWRITTEN: Final = Finding("reviews.rewritten", "1", Category.REPORT, "low", "hold", 0, 0)

@@ -23,7 +23,7 @@ from store.moderation_records import Appeal as Record
 from store.moderation_records import OwnAppeal
 from store.postgres import acts, appeals
 from store.postgres.pool import acting_as
-from store.privacy.keys import appeal_aad
+from store.privacy.bindings import appeal_aad
 
 STATUSES = ("open", "upheld", "overruled")
 

@@ -12,7 +12,7 @@ from hub.hub import Hub
 from hub.routes.answer import Route, bad_request, body, cursor, limit, not_found, path_id, query
 from store.postgres import admin, practices
 from store.privacy import applying, texts
-from store.privacy.keys import application_reason_aad
+from store.privacy.bindings import application_reason_aad
 
 STATES = ("pending", "approved", "rejected", "done")
 

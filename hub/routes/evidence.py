@@ -18,7 +18,7 @@ from store.postgres import audit
 from store.postgres import evidence as rows
 from store.postgres.pool import Db
 from store.privacy import texts
-from store.privacy.keys import hold_aad
+from store.privacy.bindings import evidence_hold_aad
 
 
 async def of_flag(hub: Hub, who: Principal, request: web.Request) -> EvidenceList:
@@ -59,7 +59,7 @@ async def hold(hub: Hub, who: Principal, request: web.Request) -> EvidenceView:
     record, reason = await _asked(hub, who, request)
     async with hub.pool.acquire() as db, db.transaction():
         # Under the evidence's own key: why it is kept ends with it, whoever is removed before.
-        sealed = await texts.sealed_for(hub.keyring, db, record.id, hold_aad(record.id), reason)
+        sealed = await texts.sealed_for(hub.keyring, db, record.id, evidence_hold_aad(record.id), reason)
         if await rows.hold(db, record.id, reason=sealed, held_by=who.user_id, now_ms=hub.now_ms()):
             await _note(db, hub, who, "evidence_held", record, {"reason": reason})
     return _view(await _record(hub, who, record.id))

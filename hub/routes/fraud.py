@@ -19,7 +19,7 @@ from store.postgres import admin as records
 from store.postgres import fraud, payouts
 from store.postgres.fraud import ReviewedFinding, ReviewState
 from store.privacy import texts
-from store.privacy.keys import review_aad
+from store.privacy.bindings import fraud_review_aad
 
 Decision = Literal["clear", "hold_payouts", "release_payouts"]
 
@@ -99,7 +99,7 @@ async def decide(hub: Hub, who: Principal, request: web.Request) -> Review:
         reason, state = asked.reason.strip(), BECOMES[asked.decision]
         about = review.subject if review.subject_kind in ("person", "practitioner") else None
         sealed = await texts.sealed_for(
-            hub.keyring, connection, about or who.user_id, review_aad(review_id), reason
+            hub.keyring, connection, about or who.user_id, fraud_review_aad(review_id), reason
         )
         decided = await fraud.decide_review(
             connection, review_id, state, admin_id=who.user_id, reason=sealed, now_ms=hub.now_ms()
@@ -159,7 +159,7 @@ async def _told(hub: Hub, found: list[fraud.Review]) -> list[Review]:
 async def _reason(hub: Hub, one: fraud.Review) -> str | None:
     if one.decided_by is None:
         return None
-    return await texts.shown(hub.keyring, one.reason_of, review_aad(one.id), one.reason)
+    return await texts.shown(hub.keyring, one.reason_of, fraud_review_aad(one.id), one.reason)
 
 
 def _state(given: dict[str, str]) -> ReviewState | None:

@@ -23,7 +23,7 @@ from rooms import queue
 from rooms.ids import SessionId, UserId
 from store.moderation_records import Action, Flag
 from store.postgres import acts, audit, flags, people, suspensions
-from store.privacy.keys import action_note_aad
+from store.privacy.bindings import action_note_aad
 
 STATUSES = ("open", "claimed", "resolved", "dismissed")
 CATEGORY_MAX = 40

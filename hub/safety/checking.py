@@ -16,7 +16,8 @@ from rooms.ids import SessionId
 from rooms.room import Participant
 from rooms.safety.raised import Raised
 from rooms.safety.verdict import Category, Finding, Verdict
-from store.privacy.keys import DataKey, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import DataKey
 from store.redis.chat import Appended, Utterance
 from store.redis.raised import packed
 

@@ -11,7 +11,8 @@ from store.evidence_records import EvidenceKind, EvidenceRecord
 from store.postgres import evidence as rows
 from store.postgres import keys as key_rows
 from store.postgres.pool import Db
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, evidence_aad
+from store.privacy.bindings import evidence_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 
 
 async def keep(

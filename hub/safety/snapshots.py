@@ -13,7 +13,8 @@ from rooms.ids import SessionId, UserId
 from rooms.room import Room
 from store.postgres import reports as rows
 from store.postgres.pool import acting_as
-from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError
 from store.records import StoredMessage
 
 BEFORE: Final = 10

@@ -22,7 +22,8 @@ from store.money_records import Refund, Restitution
 from store.postgres import admin, cases, disputes, operations, refunds, restitutions
 from store.postgres.pool import Transacting
 from store.privacy import texts
-from store.privacy.keys import Keyring, refund_aad
+from store.privacy.bindings import refund_aad
+from store.privacy.keys import Keyring
 
 RESTITUTIONS: Final = 20
 PARTS: Final = 200

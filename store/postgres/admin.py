@@ -14,7 +14,8 @@ from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
 from store.privacy import texts
-from store.privacy.keys import Keyring, admin_action_aad
+from store.privacy.bindings import admin_action_aad
+from store.privacy.keys import Keyring
 
 SQL = statements("admin")
 

@@ -14,7 +14,8 @@ from store.postgres.pool import Db
 from store.postgres.rows import many, one
 from store.postgres.statements import statements
 from store.privacy import texts as sealing
-from store.privacy.keys import Keyring, audit_text_aad
+from store.privacy.bindings import audit_text_aad
+from store.privacy.keys import Keyring
 
 SQL = statements("audit")
 

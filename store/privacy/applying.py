@@ -4,14 +4,13 @@ from msgspec import Struct
 
 from store.postgres.practices import Application, Offered, Wanted
 from store.privacy import texts
-from store.privacy.keys import (
-    DataKey,
-    Keyring,
+from store.privacy.bindings import (
     application_aad,
     application_headline_aad,
     application_reason_aad,
     application_topics_aad,
 )
+from store.privacy.keys import DataKey, Keyring
 
 
 class Written(Struct, frozen=True):

@@ -14,25 +14,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from store.postgres import keys as rows
 from store.postgres.pool import Db
-
-# What each sealed text is bound to is part of this module's face: the registry names these functions.
-from store.privacy.bindings import (
-    action_note_aad,
-    admin_action_aad,
-    appeal_aad,
-    appeal_note_aad,
-    application_aad,
-    application_headline_aad,
-    application_reason_aad,
-    application_topics_aad,
-    audit_text_aad,
-    column_aad,
-    evidence_aad,
-    hold_aad,
-    message_aad,
-    refund_aad,
-    review_aad,
-)
 from store.privacy.masters import (
     KEY_BYTES,
     Masters,
@@ -49,21 +30,6 @@ __all__ = [
     "SealBrokenError",
     "ShreddedError",
     "WrongDataKeyError",
-    "action_note_aad",
-    "admin_action_aad",
-    "appeal_aad",
-    "appeal_note_aad",
-    "application_aad",
-    "application_headline_aad",
-    "application_reason_aad",
-    "application_topics_aad",
-    "audit_text_aad",
-    "column_aad",
-    "evidence_aad",
-    "hold_aad",
-    "message_aad",
-    "refund_aad",
-    "review_aad",
 ]
 
 MARK_BYTES = 16

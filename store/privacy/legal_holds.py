@@ -17,7 +17,7 @@ from store.postgres import keys as key_rows
 from store.postgres import legal_holds as rows
 from store.postgres.legal_holds import Hold, Piece
 from store.postgres.pool import Db, Transacting
-from store.privacy.bindings import hold_piece_aad, hold_reason_aad, undisclosed_aad
+from store.privacy.bindings import legal_hold_aad, legal_hold_piece_aad, legal_hold_undisclosed_aad
 from store.privacy.keys import DataKey, Keyring, SealBrokenError, ShreddedError
 from store.privacy.owned import bound_to
 from store.privacy.registry import Registry, Table, Through, load
@@ -72,10 +72,10 @@ async def place(db: Transacting, keyring: Keyring, hold: Hold, reason: str, undi
     key = await keyring.fresh(hold.id, db)
     sealed = msgspec.structs.replace(
         hold,
-        reason=key.seal(hold_reason_aad(hold.id), reason.encode()),
+        reason=key.seal(legal_hold_aad(hold.id), reason.encode()),
         undisclosed_reason=None
         if undisclosed is None
-        else key.seal(undisclosed_aad(hold.id), undisclosed.encode()),
+        else key.seal(legal_hold_undisclosed_aad(hold.id), undisclosed.encode()),
     )
     if not await rows.insert_hold(db, sealed):
         return False
@@ -83,7 +83,7 @@ async def place(db: Transacting, keyring: Keyring, hold: Hold, reason: str, undi
     async for table, copied in _copied(db, keyring, hold):
         if no == PIECES_MAX:
             raise HoldTooLarge
-        content = key.seal(hold_piece_aad(hold.id, no), msgspec.json.encode(copied))
+        content = key.seal(legal_hold_piece_aad(hold.id, no), msgspec.json.encode(copied))
         await rows.insert_piece(db, Piece(hold.id, no, table.name, len(copied), content))
         no, count = no + 1, count + len(copied)
     await rows.complete(db, hold.id, pieces=no, rows=count)
@@ -105,8 +105,8 @@ async def words(keyring: Keyring, hold: Hold) -> tuple[str | None, str | None]:
     if key is None:
         return None, None
     return (
-        _text(key, hold_reason_aad(hold.id), hold.reason),
-        _text(key, undisclosed_aad(hold.id), hold.undisclosed_reason),
+        _text(key, legal_hold_aad(hold.id), hold.reason),
+        _text(key, legal_hold_undisclosed_aad(hold.id), hold.undisclosed_reason),
     )
 
 
@@ -116,7 +116,7 @@ async def opened(keyring: Keyring, piece: Piece) -> list[dict[str, Any]] | None:
     if key is None:
         return None
     return msgspec.json.decode(
-        key.open(hold_piece_aad(piece.hold_id, piece.no), piece.sealed), type=list[dict[str, Any]]
+        key.open(legal_hold_piece_aad(piece.hold_id, piece.no), piece.sealed), type=list[dict[str, Any]]
     )
 
 

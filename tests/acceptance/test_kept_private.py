@@ -8,7 +8,7 @@ from rooms import chain
 from rooms.chain import Link
 from rooms.ids import SessionId
 from sandbox.visitor import Json, Refused, Visitor
-from store.privacy.keys import audit_text_aad, hold_aad
+from store.privacy.bindings import audit_text_aad, evidence_hold_aad
 from store.privacy.texts import opened
 from tests.acceptance.scene import Scene, until
 from tests.acceptance.test_moderation import FLAGGED, act, moderator
@@ -52,7 +52,7 @@ async def test_numbers_of_cards_are_masked_wherever_somebody_says_why(scene: Sce
     )
     async with scene.keyring() as keyring:
         evidence_id = str(row["evidence_id"])
-        held = await opened(keyring, evidence_id, hold_aad(evidence_id), kept["hold_reason"])
+        held = await opened(keyring, evidence_id, evidence_hold_aad(evidence_id), kept["hold_reason"])
         assert held == f"about {MASKED}"
         assert [
             await opened(keyring, str(one["sealed_for"]), audit_text_aad(one["n"], one["name"]), one["text"])

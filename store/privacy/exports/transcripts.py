@@ -13,7 +13,8 @@ from msgspec import Struct
 
 from rooms.ids import SessionId
 from store.postgres.exports import SaidRow, Seat
-from store.privacy.keys import SealBrokenError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import SealBrokenError
 
 Language = Literal["en", "fr"]
 YOU: Final = "you"

@@ -25,8 +25,9 @@ from store.postgres import audit, avatars, exports, jobs, sessions, transcript
 from store.postgres import blobs as blob_rows
 from store.postgres.exports import Export
 from store.privacy import blobs
+from store.privacy.bindings import message_aad
 from store.privacy.exports.making import QUEUE
-from store.privacy.keys import Keyring, message_aad
+from store.privacy.keys import Keyring
 from store.records import StoredMessage
 from store.redis.notices import Notices
 from tests.integration.postgres.scene import T0, ended_room, practise, someone

@@ -1,7 +1,7 @@
 """What admins wrote about somebody is under that person's key: without it staff read that it was removed."""
 
 from store.postgres import admin, refunds
-from store.privacy.keys import refund_aad
+from store.privacy.bindings import refund_aad
 from store.privacy.texts import REMOVED, shown
 from tests.integration.payments.desk import Desk
 from tests.integration.payments.office import Office

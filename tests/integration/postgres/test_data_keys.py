@@ -7,13 +7,8 @@ import pytest
 
 from rooms import chain
 from store.postgres import transcript
-from store.privacy.keys import (
-    Keyring,
-    SealBrokenError,
-    ShreddedError,
-    WrongDataKeyError,
-    message_aad,
-)
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring, SealBrokenError, ShreddedError, WrongDataKeyError
 from store.records import StoredMessage
 from tests.integration.postgres.scene import T0, ended_scene
 

@@ -15,7 +15,8 @@ from hub.workers.retention import Retention
 from rooms import chain
 from store.postgres import audit, settlements, transcript
 from store.privacy import erasing, legal_holds, pseudonym
-from store.privacy.keys import ShreddedError, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import ShreddedError
 from store.privacy.legal_holds import DAY_MS, REVIEW_MS
 from store.privacy.registry import load
 from store.privacy.signing import HeadKey

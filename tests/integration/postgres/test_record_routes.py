@@ -28,7 +28,8 @@ from rooms.chain import Link
 from rooms.ids import HubId, Role, UserId
 from rooms.news import Change
 from store.postgres import settlements
-from store.privacy.keys import Keyring, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring
 from store.records import StoredMessage, lost_message
 from store.redis.chat import Chat
 from store.redis.connect import connect as connect_redis

@@ -15,7 +15,8 @@ from hub.safety.rules_trial import Trial
 from rooms.ids import SessionId
 from sandbox.postgres import PostgresAddress
 from store.postgres import said, transcript
-from store.privacy.keys import Keyring, message_aad
+from store.privacy.bindings import message_aad
+from store.privacy.keys import Keyring
 from store.records import StoredMessage
 from tests.integration.postgres.scene import T0, Scene, ended_scene
 

@@ -23,7 +23,7 @@ from rooms.ids import ConnectionId, HubId, UserId
 from rooms.room import Limits, Room, State, Terms
 from sandbox.postgres import PostgresAddress
 from store.postgres import acts, suspensions
-from store.privacy.keys import action_note_aad
+from store.privacy.bindings import action_note_aad
 from store.redis.rooms import Rooms
 from tests.integration.redis.scene import enter, new_id, rooms_of
 from tests.integration.safety.actor import POINTS

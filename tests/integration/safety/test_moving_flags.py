@@ -18,7 +18,7 @@ from rooms.room import Participant
 from rooms.safety.raised import Raised
 from rooms.safety.verdict import Category
 from store.postgres import flags
-from store.privacy.keys import message_aad
+from store.privacy.bindings import message_aad
 from store.redis import keys
 from store.redis.chat import Utterance
 from store.redis.raised import Flagged, RaisedQueue, packed

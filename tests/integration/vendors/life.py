@@ -10,7 +10,7 @@ from hub.workers.erasures import LEASE_MS
 from rooms import chain
 from rooms.ids import SessionId, UserId
 from store.postgres import audit, sessions, transcript
-from store.privacy.keys import message_aad
+from store.privacy.bindings import message_aad
 from store.records import StoredMessage
 from store.redis import keys
 from tests.integration.postgres.scene import ended_room
