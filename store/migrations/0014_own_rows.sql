@@ -1,3 +1,36 @@
+-- Behind the second wall a table is reached by nobody but its owner, and by those whom a migration lets.
+
+-- `worker` works on these tables, as far as its grants go.
+create function let_work(worker text, variadic tables text[]) returns void
+    language plpgsql set search_path = '' as $$
+declare
+    reached text;
+begin
+    foreach reached in array tables loop
+        execute format('create policy %I on public.%I to %I using (true) with check (true)',
+                       worker || '_works', reached, worker);
+    end loop;
+end $$;
+
+-- New tables: a hosted Postgres may have granted its API roles everything on them. Then the hub may work.
+create function keep_to_hub(variadic tables text[]) returns void
+    language plpgsql set search_path = '' as $$
+declare
+    guarded text;
+    stranger text;
+begin
+    foreach guarded in array tables loop
+        execute format('alter table public.%I enable row level security', guarded);
+        execute format('revoke all on public.%I from public', guarded);
+        for stranger in select rolname from pg_catalog.pg_roles
+                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
+            execute format('revoke all on public.%I from %I', guarded, stranger);
+        end loop;
+    end loop;
+    perform public.let_work('hub_worker', variadic tables);
+end $$;
+revoke all on function let_work(text, text[]), keep_to_hub(text[]) from public;
+
 -- What a person may read of what is theirs: every column that the registry shows them, of their own rows alone.
 -- `store/privacy/registered.py` compares these grants with the registry.
 

@@ -99,22 +99,7 @@ end $$;
 create trigger tg_pgqueuer_changed after insert or delete or truncate on pgqueuer
     for each statement execute function fn_pgqueuer_changed();
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['exports', 'pgqueuer', 'pgqueuer_log', 'pgqueuer_statistics'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('exports', 'pgqueuer', 'pgqueuer_log', 'pgqueuer_statistics');
 
 grant select, insert on exports to hub_worker;
 grant update (state, progress_permille, blob_id, size_bytes, sha256, attempts, next_at_ms, ready_at_ms,

@@ -113,7 +113,7 @@ grant execute on function forget_findings(uuid, uuid) to hub_worker;
 -- Nobody else may change even that: only the role below has the right to, and whoever owns the table.
 create function only_ids_change() returns trigger language plpgsql set search_path = '' as $$
 declare
-    ids text[] := array['user_id', 'actor_id', 'admin_id', 'subject'];
+    ids text[] := array['user_id', 'actor_id', 'admin_id', 'subject', 'sealed_for'];
 begin
     if to_jsonb(new) - ids is distinct from to_jsonb(old) - ids or tg_op <> 'UPDATE' then
         raise exception 'what was done stays on record' using errcode = 'insufficient_privilege';
@@ -136,22 +136,7 @@ create trigger admin_actions_update before update of id, action, session_id, det
 create trigger admin_actions_ids before update on admin_actions
     for each row execute function only_ids_change();
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['erasures', 'access_requests'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('erasures', 'access_requests');
 
 grant select, insert on erasures, access_requests to hub_worker;
 grant update (user_id, source, besides, state, waits_for, ordered_by, session_id, step, attempts, alerted,
@@ -192,7 +177,6 @@ grant select, delete on people, practices, corrections, blobs, blob_chunks, avat
     fraud_reviews, fraud_findings, flag_reporters, strikes, suspensions, blocks, media_kicks, checkpoints, role_changes,
     access_requests to hub_eraser;
 -- Ids that become one which leads to nobody, and what is emptied.
-grant execute on function payer_forgotten(jsonb) to hub_eraser;
 grant select on sessions, participants, messages, payment_ops, refunds, payouts, free_grants, restitutions, flags,
     moderation_actions, admin_actions, appeals, evidence, reports, cases, erasures to hub_eraser;
 grant update (practitioner_id) on sessions to hub_eraser;
@@ -220,7 +204,6 @@ declare
 begin
     for reached in select distinct table_name from information_schema.role_table_grants
                    where grantee = 'hub_eraser' and table_schema = 'public' loop
-        execute format('create policy hub_eraser_works on public.%I to hub_eraser using (true) with check (true)',
-                       reached);
+        perform public.let_work('hub_eraser', reached);
     end loop;
 end $$;

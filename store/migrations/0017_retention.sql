@@ -47,22 +47,7 @@ create table retention_counts (
     at_ms bigint not null
 );
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['legal_holds', 'legal_hold_pieces', 'retention_counts'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('legal_holds', 'legal_hold_pieces', 'retention_counts');
 grant select, insert on legal_holds to hub_worker;
 grant update (reason, undisclosed_reason, review_by_ms, pieces, rows_held, released_by, released_at_ms) on legal_holds
     to hub_worker;
@@ -76,7 +61,7 @@ create policy own on legal_holds for select to authenticated
 
 -- Who is erased is named by no hold; what was copied stays until the hold is over.
 grant select, update (subject_id, placed_by, released_by) on legal_holds to hub_eraser;
-create policy hub_eraser_works on legal_holds to hub_eraser using (true) with check (true);
+select let_work('hub_eraser', 'legal_holds');
 
 -- Reading a copy is reading what was said: it stands among the reads that a person is shown, unless the hold may
 -- not be known of, and then neither the entry of the audit names them.
@@ -138,8 +123,7 @@ declare
 begin
     for reached in select distinct table_name from information_schema.column_privileges
                    where grantee = 'hub_retention' and table_schema = 'public' loop
-        execute format('create policy hub_retention_works on public.%I to hub_retention using (true) with check (true)',
-                       reached);
+        perform public.let_work('hub_retention', reached);
     end loop;
 end $$;
 

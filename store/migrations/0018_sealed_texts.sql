@@ -38,18 +38,8 @@ create index admin_actions_sealed_for on admin_actions (sealed_for) where sealed
 -- A reason is bound to its row before it is written.
 grant usage on sequence admin_actions_id_seq to hub_worker;
 
--- What was done is never changed; whose key sealed the reason is one more id that may lead to nobody one day.
-create or replace function only_ids_change() returns trigger language plpgsql set search_path = '' as $$
-declare
-    ids text[] := array['user_id', 'actor_id', 'admin_id', 'subject', 'sealed_for'];
-begin
-    if to_jsonb(new) - ids is distinct from to_jsonb(old) - ids or tg_op <> 'UPDATE' then
-        raise exception 'what was done stays on record' using errcode = 'insufficient_privilege';
-    end if;
-    return new;
-end $$;
 grant select, update (sealed_for) on audit_texts, admin_actions to hub_eraser;
-create policy hub_eraser_works on audit_texts to hub_eraser using (true) with check (true);
+select let_work('hub_eraser', 'audit_texts');
 
 alter table refunds drop constraint refunds_reason_check;
 alter table refunds alter column reason drop not null;
@@ -97,17 +87,6 @@ create table hub_secrets (
     key_version integer not null check (key_version > 0),
     created_at_ms bigint not null
 );
-do $$
-declare
-    stranger text;
-begin
-    execute 'alter table public.hub_secrets enable row level security';
-    execute 'revoke all on public.hub_secrets from public';
-    for stranger in select rolname from pg_roles
-                    where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-        execute format('revoke all on public.hub_secrets from %I', stranger);
-    end loop;
-    execute 'create policy hub_worker_works on public.hub_secrets to hub_worker using (true) with check (true)';
-end $$;
+select keep_to_hub('hub_secrets');
 grant select, insert on hub_secrets to hub_worker;
 grant update (wrapped, key_version) on hub_secrets to hub_worker;

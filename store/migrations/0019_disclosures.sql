@@ -12,20 +12,9 @@ create table disclosures (
 );
 create index disclosures_first on disclosures (first_at_ms);
 
-alter table disclosures enable row level security;
-revoke all on disclosures from public;
-do $$
-declare
-    stranger text;
-begin
-    for stranger in select rolname from pg_roles
-                    where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-        execute format('revoke all on public.disclosures from %I', stranger);
-    end loop;
-end $$;
-create policy hub_worker_works on disclosures to hub_worker using (true) with check (true);
+select keep_to_hub('disclosures');
 grant select, insert, delete, update (fields, first_at_ms, times) on disclosures to hub_worker;
 grant select on disclosures to authenticated;
 create policy own on disclosures for select to authenticated using (person_id = (select auth.uid()));
 grant select, delete on disclosures to hub_eraser;
-create policy hub_eraser_works on disclosures to hub_eraser using (true) with check (true);
+select let_work('hub_eraser', 'disclosures');

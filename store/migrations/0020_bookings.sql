@@ -90,22 +90,7 @@ create table calendar_links (
 -- `time`: the price of time together. `missed`: the fee that was agreed for a booking's guest who did not come.
 alter table settlements add column kind text not null default 'time' check (kind in ('time', 'missed'));
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['availability', 'bookings', 'calendar_links'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('availability', 'bookings', 'calendar_links');
 
 grant select, insert, update on availability, bookings to hub_worker;
 grant select, insert, update, delete on calendar_links to hub_worker;
@@ -137,16 +122,5 @@ create policy own on availability for select to authenticated using (practitione
 grant select, delete on availability, calendar_links to hub_eraser;
 grant select, update (practitioner_id, guest_id, request_id, reason, reason_by) on bookings to hub_eraser, hub_retention;
 
-do $$
-declare
-    reached text;
-begin
-    foreach reached in array array['availability', 'calendar_links', 'bookings'] loop
-        execute format('create policy hub_eraser_works on public.%I to hub_eraser using (true) with check (true)',
-                       reached);
-    end loop;
-    foreach reached in array array['bookings'] loop
-        execute format('create policy hub_retention_works on public.%I to hub_retention using (true) with check (true)',
-                       reached);
-    end loop;
-end $$;
+select let_work('hub_eraser', 'availability', 'calendar_links', 'bookings');
+select let_work('hub_retention', 'bookings');

@@ -71,18 +71,7 @@ create policy party on participants for select to authenticated using (
     user_id = (select auth.uid()) or sees_others(session_id, spoke) or (no = 0 and is_party(session_id))
 );
 
-do $$
-declare
-    stranger text;
-begin
-    alter table live_rooms enable row level security;
-    revoke all on live_rooms from public;
-    for stranger in select rolname from pg_roles
-                    where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-        execute format('revoke all on public.live_rooms from %I', stranger);
-    end loop;
-end $$;
-create policy hub_worker_works on live_rooms to hub_worker using (true) with check (true);
+select keep_to_hub('live_rooms');
 
 grant select, insert on live_rooms to hub_worker;
 grant update (closed_at_ms) on live_rooms to hub_worker;
@@ -101,8 +90,8 @@ create policy open_or_party on live_rooms for select to authenticated using (
 
 -- What becomes of it when somebody is erased, and of old rooms: the title goes, and whose it was.
 grant select, update (practitioner_id, title) on live_rooms to hub_eraser, hub_retention;
-create policy hub_eraser_works on live_rooms to hub_eraser using (true) with check (true);
-create policy hub_retention_works on live_rooms to hub_retention using (true) with check (true);
+select let_work('hub_eraser', 'live_rooms');
+select let_work('hub_retention', 'live_rooms');
 
 -- Of a live room whose host was at fault even those pay nothing who had left, and were charged, before: what they
 -- paid for that session goes back. Ordered once for each of them, however often it is said.

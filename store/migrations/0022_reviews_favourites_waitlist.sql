@@ -122,22 +122,7 @@ create index waitlist_order on waitlist (practitioner_id, asked_at_ms, guest_id)
 create index waitlist_expired on waitlist (expires_at_ms);
 create unique index waitlist_one_offer on waitlist (practitioner_id) where offer_id is not null;
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['reviews', 'review_versions', 'favourites', 'waitlist'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('reviews', 'review_versions', 'favourites', 'waitlist');
 
 revoke all on function rate_practice(uuid), review_version_changed(), review_gone() from public;
 grant execute on function rate_practice(uuid) to hub_worker;
@@ -164,16 +149,5 @@ grant select, delete on reviews, review_versions to hub_eraser, hub_retention;
 grant update (practitioner_id) on reviews to hub_eraser;
 grant select, delete on favourites, waitlist to hub_eraser;
 
-do $$
-declare
-    reached text;
-begin
-    foreach reached in array array['reviews', 'review_versions', 'favourites', 'waitlist'] loop
-        execute format('create policy hub_eraser_works on public.%I to hub_eraser using (true) with check (true)',
-                       reached);
-    end loop;
-    foreach reached in array array['reviews', 'review_versions'] loop
-        execute format('create policy hub_retention_works on public.%I to hub_retention using (true) with check (true)',
-                       reached);
-    end loop;
-end $$;
+select let_work('hub_eraser', 'reviews', 'review_versions', 'favourites', 'waitlist');
+select let_work('hub_retention', 'reviews', 'review_versions');

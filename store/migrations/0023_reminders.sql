@@ -47,22 +47,7 @@ create table sms_stops (
 create index sms_stops_person on sms_stops (person_id);
 create index people_phone on people (phone) where phone is not null;
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['reminders', 'sms_stops'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('reminders', 'sms_stops');
 
 grant select, insert on reminders, sms_stops to hub_worker;
 grant update (
@@ -81,16 +66,5 @@ create policy own on sms_stops for select to authenticated using (person_id = (s
 grant select, delete on reminders to hub_eraser, hub_retention;
 grant select, delete on sms_stops to hub_eraser;
 
-do $$
-declare
-    reached text;
-begin
-    foreach reached in array array['reminders', 'sms_stops'] loop
-        execute format('create policy hub_eraser_works on public.%I to hub_eraser using (true) with check (true)',
-                       reached);
-    end loop;
-    foreach reached in array array['reminders'] loop
-        execute format('create policy hub_retention_works on public.%I to hub_retention using (true) with check (true)',
-                       reached);
-    end loop;
-end $$;
+select let_work('hub_eraser', 'reminders', 'sms_stops');
+select let_work('hub_retention', 'reminders');

@@ -69,22 +69,7 @@ create index media_checks_channel on media_checks (channel);
 create index media_checks_stale on media_checks (checked_at_ms) where stale;
 create index media_checks_checked on media_checks (checked_at_ms);
 
-do $$
-declare
-    guarded text;
-    stranger text;
-begin
-    foreach guarded in array array['recordings', 'media_moves', 'media_checks'] loop
-        execute format('alter table public.%I enable row level security', guarded);
-        execute format('revoke all on public.%I from public', guarded);
-        for stranger in select rolname from pg_roles
-                        where rolname in ('anon', 'authenticated', 'service_role', 'hub_worker') loop
-            execute format('revoke all on public.%I from %I', guarded, stranger);
-        end loop;
-        execute format('create policy hub_worker_works on public.%I to hub_worker using (true) with check (true)',
-                       guarded);
-    end loop;
-end $$;
+select keep_to_hub('recordings', 'media_moves', 'media_checks');
 
 grant select, insert on recordings, media_moves, media_checks to hub_worker;
 grant update (resource_id, sid, state, stop_reason, failure, acquired_at_ms, started_at_ms, stopped_at_ms, files,
@@ -101,14 +86,6 @@ create policy own_or_host on media_checks for select to authenticated using (see
 
 -- What becomes of it when somebody is erased, and of what is old.
 grant select, update (practitioner_id, guest_id) on recordings to hub_eraser;
-create policy hub_eraser_works on recordings to hub_eraser using (true) with check (true);
+select let_work('hub_eraser', 'recordings');
 grant select, delete on recordings, media_moves, media_checks to hub_retention;
-do $$
-declare
-    reached text;
-begin
-    foreach reached in array array['recordings', 'media_moves', 'media_checks'] loop
-        execute format('create policy hub_retention_works on public.%I to hub_retention using (true) with check (true)',
-                       reached);
-    end loop;
-end $$;
+select let_work('hub_retention', 'recordings', 'media_moves', 'media_checks');
