@@ -20,9 +20,7 @@ from store.postgres.media_notices import Part
 AFTER_MS: Final = 600_000
 """Notices come late."""
 LOOKED_BACK_MS: Final = 7 * 86_400_000
-KEPT_MS: Final = 30 * 86_400_000
 AT_ONCE: Final = 100
-FORGOTTEN_AT_ONCE: Final = 10_000
 SPANS_SHOWN: Final = 200
 CASE: Final = "media_difference"
 
@@ -44,7 +42,6 @@ class MediaTimes:
         )
         for part in parts:
             await self._compare(part)
-        await media_notices.forget_moves(self._pool, before_ms=now_ms - KEPT_MS, limit=FORGOTTEN_AT_ONCE)
         return len(parts)
 
     async def _compare(self, part: Part) -> None:

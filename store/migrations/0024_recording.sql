@@ -74,7 +74,6 @@ select keep_to_hub('recordings', 'media_moves', 'media_checks');
 grant select, insert on recordings, media_moves, media_checks to hub_worker;
 grant update (resource_id, sid, state, stop_reason, failure, acquired_at_ms, started_at_ms, stopped_at_ms, files,
               shown, missed, looked_at_ms, attempts, next_at_ms) on recordings to hub_worker;
-grant delete on media_moves to hub_worker;
 grant update (seen, unseen_ms, checked_at_ms, stale) on media_checks to hub_worker;
 
 grant select (id, session_id, practitioner_id, guest_id, practitioner_consent_id, guest_consent_id, state,

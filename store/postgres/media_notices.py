@@ -59,8 +59,3 @@ async def note_check(
     await db.execute(
         SQL["note_check"], part.session_id, part.participant_no, channel, told, unseen_ms, now_ms
     )
-
-
-async def forget_moves(db: Db, *, before_ms: int, limit: int) -> int:
-    """Remove what was told long ago; how many rows."""
-    return int((await db.execute(SQL["forget_moves"], before_ms, limit)).rpartition(" ")[2])

@@ -39,7 +39,3 @@ insert into media_checks (session_id, participant_no, channel, seen, unseen_ms, 
 values ($1, $2, $3, $4, $5, $6)
 on conflict (session_id, participant_no) do update
 set seen = excluded.seen, unseen_ms = excluded.unseen_ms, checked_at_ms = excluded.checked_at_ms, stale = false
-
--- name: forget_moves
--- $1 received before, $2 limit
-delete from media_moves where ctid in (select ctid from media_moves where received_at_ms <= $1 limit $2)

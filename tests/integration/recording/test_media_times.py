@@ -1,6 +1,7 @@
 """Billed time is held against what the media vendor saw: once, late notices too; money is left alone."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from random import Random
 from uuid import uuid4
 
@@ -10,10 +11,12 @@ import pytest
 
 from billing.fraud import Facts
 from billing.fraud_practice import unseen_minutes
+from config.retention import periods
 from hub.money import fraud_rules
 from hub.vendors.agora_notices import Moved
 from hub.workers.media_news import media_news
-from hub.workers.media_times import AFTER_MS, KEPT_MS, MediaTimes
+from hub.workers.media_times import AFTER_MS, MediaTimes
+from hub.workers.retention import Retention
 from rooms import media
 from rooms.ids import SessionId
 from rooms.media_times import Move
@@ -25,6 +28,8 @@ BEGIN_MS = 1_700_000_000_000
 MINUTE_MS = 60_000
 BILLED_MS = 60 * MINUTE_MS
 END_MS = BEGIN_MS + BILLED_MS
+
+DAY_MS = 86_400_000
 
 
 class Settled:
@@ -145,10 +150,15 @@ async def test_a_late_notice_is_compared_too(settled: Settled) -> None:
     assert msgspec.json.decode(case["detail"])["seen"] == []
 
 
-async def test_what_was_told_long_ago_is_forgotten(settled: Settled) -> None:
+async def test_what_was_told_long_ago_is_removed_when_its_time_has_come(settled: Settled) -> None:
     await settled.hear(settled.stay(0, BEGIN_MS, END_MS))
-    settled.counter.wait(KEPT_MS)
-    await settled.duty.run_once()
-    assert await settled.owner.fetchval(
-        "select count(*) from media_moves where channel = $1", media.channel(settled.id)
-    ) == 0  # fmt: skip
+    days = periods()["technical"].days
+    assert days is not None
+    channel = media.channel(settled.id)
+    gone_at_ms = days * DAY_MS + await settled.owner.fetchval(
+        "select max(received_at_ms) from media_moves where channel = $1", channel
+    )
+    for now_ms, is_there in ((gone_at_ms - 1, True), (gone_at_ms, False)):
+        await Retention(settled.counter.pool, periods(), now_ms=partial(int, now_ms)).run_once()
+        found = await settled.owner.fetchval("select count(*) from media_moves where channel = $1", channel)
+        assert (found > 0) is is_there
