@@ -83,6 +83,7 @@ class Stage:
         self.gone: list[tuple[str, str]] = []
         self.addresses: list[str] = []
         self.heard: dict[str, float] = {}
+        self.begun: list[int] = []
         self.handled: list[str] = []
         self.jwks_mode = "ok"
         self.jwks_fetches = 0
@@ -98,6 +99,7 @@ async def echo(stage: Stage, _who: Connection, body: Say) -> Said:
 
 
 async def slow(stage: Stage, _who: Connection, body: Slow) -> Numbered:
+    stage.begun.append(body.n)
     await asyncio.sleep(body.ms / 1000)
     stage.handled.append(str(body.n))
     return Numbered(body.n)
@@ -212,6 +214,7 @@ def state_of(stage: Stage) -> Any:
                 "opened": stage.opened,
                 "gone": stage.gone,
                 "addresses": stage.addresses,
+                "begun": stage.begun,
                 "handled": stage.handled,
                 "heard_ago_s": {id_: time.monotonic() - at for id_, at in stage.heard.items()},
                 "jwks_fetches": stage.jwks_fetches,
