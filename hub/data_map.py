@@ -12,9 +12,9 @@ from typing import Final, get_args
 import msgspec
 from msgspec import Struct
 
-from config.retention import Period, periods
+from config.retention import Period
 from hub.words import Language
-from store.privacy.registry import Family, Registry, Table, load
+from store.privacy.registry import Family, Registry, Table
 from store.privacy.registry_types import Category, Erased
 from store.privacy.vendors import vendors
 
@@ -107,12 +107,6 @@ def words() -> dict[Language, MapWords]:
     """The map's own words, by language."""
     path = Path(__file__).parent / "words" / "data_map.json"
     return msgspec.json.decode(path.read_bytes(), type=dict[Language, MapWords])
-
-
-@cache
-def data_map(language: Language) -> DataMap:
-    """The map of this release, in one language, with the periods that come with it."""
-    return made(language, load(), periods())
 
 
 def made(language: Language, registry: Registry, kept_for: Mapping[str, Period]) -> DataMap:

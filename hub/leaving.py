@@ -98,9 +98,7 @@ async def order(
         )
         if made:
             await _audit(connection, hub, "erasure_ordered", receipt, user_id, ordered_by, source, reason)
-    standing = await open_one(hub.pool, user_id)
-    if standing is None:
-        raise Refused(Code.CONFLICT, "This was taken back just now; ask again.")
+    standing = await _noted(hub.pool, user_id)
     if made:
         await take_offline(hub.people, hub.directory, user_id)
         hub.watchers.went_offline(user_id, hub.sockets_of(user_id))
@@ -123,10 +121,7 @@ async def by_mail(
         receipt = await erasures.came_earlier(connection, user_id, received_at_ms=received_at_ms)
         if receipt is not None:
             await _audit(connection, hub, "erasure_ordered", receipt, user_id, admin, "email", reason)
-    standing = await open_one(hub.pool, user_id)
-    if standing is None:
-        raise Refused(Code.CONFLICT, "This was taken back just now; ask again.")
-    return standing
+    return await _noted(hub.pool, user_id)
 
 
 async def cancel(hub: Hub, who: Principal) -> Standing:
@@ -178,6 +173,14 @@ async def open_one(pool: asyncpg.Pool, user_id: str) -> Standing | None:
     """The erasure of somebody's that is neither done nor taken back."""
     standing = await erasures.latest(pool, user_id)
     return None if standing is None or standing.state in ("cancelled", "done") else standing
+
+
+async def _noted(pool: asyncpg.Pool, user_id: str) -> Standing:
+    """The one that was noted just now. Raises Refused(conflict)."""
+    standing = await open_one(pool, user_id)
+    if standing is None:
+        raise Refused(Code.CONFLICT, "This was taken back just now; ask again.")
+    return standing
 
 
 async def _tell(hub: Hub, user_id: UserId, code: str) -> None:

@@ -205,16 +205,15 @@ async def _note(
     db: Db, hub: Hub, who: Principal, action: str, hold: Hold | None, detail: dict[str, str | int | None]
 ) -> None:
     """On record. What may not be known of names the hold alone, so that no report of theirs shows it."""
-    known = hold is not None and hold.disclosed
-    told = None if hold is None else hold.id
+    named = hold if hold is not None and hold.disclosed else None
     await audit.append(
         db,
         actor_id=who.user_id,
         actor_role=who.role,
         action=action,
-        subject_id=hold.subject_id if hold is not None and known else None,
-        session_id=hold.session_id if hold is not None and known else None,
-        detail={"hold": told, **detail},
+        subject_id=None if named is None else named.subject_id,
+        session_id=None if named is None else named.session_id,
+        detail={"hold": None if hold is None else hold.id, **detail},
         now_ms=hub.now_ms(),
         keyring=hub.keyring,
     )

@@ -23,11 +23,11 @@ from billing.stripe_customers import MoneyLeft, delete_account, delete_customer,
 from billing.stripe_gateway import StripeGateway
 from hub.reviews import rating
 from hub.vendors.agora import AgoraRest
-from hub.vendors.asking import VendorRefused, VendorUnavailable
+from hub.vendors.asking import VendorUnavailable
 from hub.vendors.supabase import SupabaseAdmin
 from hub.vendors.twilio import Twilio
 from rooms.ids import SessionId, UserId
-from store.postgres import audit, cards, disclosures, erasures, people, reviews
+from store.postgres import audit, cards, disclosures, erasures, keys, people, reviews
 from store.postgres.erasures import Erasure
 from store.privacy import erasing, pseudonym, tombstones
 from store.privacy.keys import Keyring
@@ -174,7 +174,8 @@ class Steps:
                 await rating.want_told(connection, rated, now_ms=now_ms, after_ms=RATED_AFTER_MS)
             if lasting is not None:
                 await erasures.shell(connection, replaced, user_id, name=NAME)
-                await erasures.no_key(connection, replaced, now_ms=now_ms)
+                # Nobody makes a key for somebody who is nobody.
+                await keys.shred(connection, replaced, now_ms=now_ms)
             await erasures.forget_findings(connection, user_id, replaced)
             # While it is known which sessions were theirs.
             await audit.erase_texts(connection, user_id, now_ms=now_ms)
@@ -197,6 +198,3 @@ class Steps:
             raise Waits("others")
         await self._record(erasure)
         await self._keyring.shred(erasure.user_id)
-
-
-__all__ = ["NAME", "Step", "Steps", "VendorRefused", "VendorUnavailable", "Vendors", "Waits"]

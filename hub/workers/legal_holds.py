@@ -40,7 +40,8 @@ class LegalHolds:
 
     async def _end(self, hold: Hold, now_ms: int) -> None:
         async with self._pool.acquire() as db, db.transaction():
-            if await legal_holds.release(db, hold, released_by=None, now_ms=now_ms):
+            released = await legal_holds.release(db, hold, released_by=None, now_ms=now_ms)
+            if released:
                 await audit.append(
                     db,
                     actor_id="system",
@@ -51,7 +52,8 @@ class LegalHolds:
                     detail={"hold": hold.id},
                     now_ms=now_ms,
                 )
-        log.info("legal_hold.ended", hold=hold.id)
+        if released:
+            log.info("legal_hold.ended", hold=hold.id)
 
     async def _ask(self, hold: Hold, now_ms: int) -> None:
         async with self._pool.acquire() as db, db.transaction():

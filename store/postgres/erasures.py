@@ -242,11 +242,6 @@ async def foreign_keys(db: Db) -> list[tuple[str, str]]:
     return [(row["child"], row["parent"]) for row in await db.fetch(SQL["foreign_keys"])]
 
 
-async def no_key(db: Db, pseudonym: str, *, now_ms: int) -> None:
-    """Nobody makes a key for somebody who is nobody: texts of theirs are looked for in vain at once."""
-    await db.execute(SQL["no_key"], pseudonym, 1, now_ms)
-
-
 async def shell(db: Db, pseudonym: str, user_id: str, *, name: str) -> None:
     """Somebody who is nobody, with their role and this name, for those who met them."""
     await db.execute(SQL["shell"], pseudonym, user_id, name)

@@ -105,11 +105,9 @@ def _by_column(table: Table, name: str) -> Iterator[Statement]:
         return
     changes = _emptied(table, name)
     if own.erased == "pseudonym":
-        sets = ", ".join([f'"{name}" = $2', *(f'"{column}" = {value}' for column, value in changes.items())])
-        yield Statement(table.name, _update(table, sets, whose), renaming=True)
+        yield Statement(table.name, _update(table, {name: "$2", **changes}, whose), renaming=True)
     elif own.erased == "empty":
-        sets = ", ".join(f'"{column}" = {value}' for column, value in changes.items())
-        yield Statement(table.name, _update(table, sets, whose), renaming=False)
+        yield Statement(table.name, _update(table, changes, whose), renaming=False)
     elif changes:
         yield Statement(table.name, _changing(table, changes, whose), renaming=False)
 
@@ -132,8 +130,7 @@ def _through(registry: Registry, way: Through) -> str:
     above = registry.tables[way.parent]
     further = above.parent
     owners = " or ".join(f'"{name}" = $1' for name in above.whose)
-    found = owners if further is None else _through(registry, further)
-    return f'({_names(way.columns)}) in (select {_names(way.references)} from "{way.parent}" where {found})'  # noqa: S608
+    return way.where(owners if further is None else _through(registry, further))
 
 
 def _emptied(table: Table, about: str | None) -> dict[str, str]:
@@ -147,15 +144,15 @@ def _emptied(table: Table, about: str | None) -> dict[str, str]:
 def _changing(table: Table, changes: dict[str, str], whose: str) -> str:
     """An update of rows that stay recognisable as theirs: only those that would differ afterwards."""
     differ = " or ".join(f'"{name}" is distinct from ({value})' for name, value in changes.items())
-    sets = ", ".join(f'"{name}" = {value}' for name, value in changes.items())
-    return _update(table, sets, f"{whose} and ({differ})")
+    return _update(table, changes, f"{whose} and ({differ})")
 
 
 def _delete(table: Table, whose: str) -> str:
     return f'delete from "{table.name}" where {_batch(table, whose)}'  # noqa: S608
 
 
-def _update(table: Table, sets: str, whose: str) -> str:
+def _update(table: Table, changes: dict[str, str], whose: str) -> str:
+    sets = ", ".join(f'"{name}" = {value}' for name, value in changes.items())
     return f'update "{table.name}" set {sets} where {_batch(table, whose)}'  # noqa: S608
 
 

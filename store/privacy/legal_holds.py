@@ -20,7 +20,7 @@ from store.postgres.pool import Db, Transacting
 from store.privacy.bindings import legal_hold_aad, legal_hold_piece_aad, legal_hold_undisclosed_aad
 from store.privacy.keys import DataKey, Keyring, SealBrokenError, ShreddedError
 from store.privacy.owned import bound_to
-from store.privacy.registry import Registry, Table, Through, load
+from store.privacy.registry import Registry, Table, load
 
 DAY_MS: Final = 86_400_000
 REVIEW_MS: Final = 365 * DAY_MS
@@ -150,7 +150,8 @@ def _of_person(registry: Registry, table: Table) -> str | None:
     if table.whose:
         return "(" + " or ".join(f'"{name}" = $1' for name in table.whose) + ")"
     way = table.parent
-    return None if way is None else _by(way, _of_person(registry, registry.tables[way.parent]))
+    above = None if way is None else _of_person(registry, registry.tables[way.parent])
+    return None if way is None or above is None else way.where(above)
 
 
 def _of_session(registry: Registry, table: Table) -> str | None:
@@ -159,14 +160,8 @@ def _of_session(registry: Registry, table: Table) -> str | None:
     if "session_id" in table.columns:
         return '"session_id" = $1'
     way = table.parent
-    return None if way is None else _by(way, _of_session(registry, registry.tables[way.parent]))
-
-
-def _by(way: Through, where: str | None) -> str | None:
-    if where is None:
-        return None
-    here, there = (", ".join(f'"{name}"' for name in names) for names in (way.columns, way.references))
-    return f'({here}) in (select {there} from "{way.parent}" where {where})'  # noqa: S608
+    above = None if way is None else _of_session(registry, registry.tables[way.parent])
+    return None if way is None or above is None else way.where(above)
 
 
 async def _copied(

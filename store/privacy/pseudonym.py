@@ -30,8 +30,3 @@ async def find(keyring: Keyring, user_id: UserId) -> UserId | None:
 def passing() -> UserId:
     """An id for what came too late to get the pseudonym: another each time, and nobody's."""
     return UserId(str(uuid.uuid4()))
-
-
-async def of(keyring: Keyring, user_id: UserId) -> UserId:
-    """A person's pseudonym, or a passing one."""
-    return await find(keyring, user_id) or passing()

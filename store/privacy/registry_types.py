@@ -49,6 +49,11 @@ class Through(Struct, frozen=True):
     parent: str
     references: tuple[str, ...]
 
+    def where(self, above: str) -> str:
+        """As an SQL condition over a row here: its parent is one for which `above` holds."""
+        here, there = (", ".join(f'"{name}"' for name in names) for names in (self.columns, self.references))
+        return f'({here}) in (select {there} from "{self.parent}" where {above})'  # noqa: S608
+
 
 class Column(Strict, frozen=True):
     """One column.

@@ -153,10 +153,7 @@ def _changes(table: Table) -> Iterator[tuple[str, str]]:
 def _aged(table: Table, registry: Registry) -> str:
     elder = table.elder
     if elder is not None:
-        here = ", ".join(f'"{name}"' for name in elder.columns)
-        there = ", ".join(f'"{name}"' for name in elder.references)
-        above = registry.tables[elder.parent]
-        return f'({here}) in (select {there} from "{elder.parent}" where {_aged(above, registry)})'  # noqa: S608
+        return elder.where(_aged(registry.tables[elder.parent], registry))
     if table.ages_in == "timestamp":
         return f'"{table.ages_by}" <= to_timestamp($1::bigint / 1000.0)'
     # Of the week itself, its last day may be younger.

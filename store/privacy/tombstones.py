@@ -45,10 +45,7 @@ async def buried(db: Db, keyring: Keyring, user_id: UserId) -> bool:
 
 async def risen(db: Db, keyring: Keyring, after: UserId | None) -> tuple[list[UserId], UserId | None]:
     """Of the next people with a profile, those who were erased before; and where to go on, or None."""
-    page = await rows.people_after(db, after=after, limit=PAGE)
-    marks = {mark(keyring, user_id): user_id for user_id in page}
-    found = await rows.known(db, list(marks)) if marks else set()
-    return [marks[one] for one in found], page[-1] if len(page) == PAGE else None
+    return await _risen(db, None, keyring, after)
 
 
 async def returned(pool: asyncpg.Pool, redis: Redis | None, keyring: Keyring) -> list[UserId]:
@@ -60,15 +57,21 @@ async def returned(pool: asyncpg.Pool, redis: Redis | None, keyring: Keyring) ->
     found: list[UserId] = []
     after: UserId | None = None
     while True:
-        page = await rows.people_after(pool, after=after, limit=PAGE)
-        marks = {mark(keyring, user_id): user_id for user_id in page}
-        known = await rows.known(pool, list(marks)) if marks else set()
-        if redis is not None and marks:
-            known |= await copies.known(redis, list(marks))
-        found += [marks[one] for one in known if not await erasures.pending(pool, marks[one])]
-        if len(page) < PAGE:
+        page, after = await _risen(pool, redis, keyring, after)
+        found += [user_id for user_id in page if not await erasures.pending(pool, user_id)]
+        if after is None:
             return found
-        after = page[-1]
+
+
+async def _risen(
+    db: Db, redis: Redis | None, keyring: Keyring, after: UserId | None
+) -> tuple[list[UserId], UserId | None]:
+    page = await rows.people_after(db, after=after, limit=PAGE)
+    marks = {mark(keyring, user_id): user_id for user_id in page}
+    known = await rows.known(db, list(marks)) if marks else set()
+    if redis is not None and marks:
+        known |= await copies.known(redis, list(marks))
+    return [marks[one] for one in known], page[-1] if len(page) == PAGE else None
 
 
 async def compare(pool: asyncpg.Pool, redis: Redis, keyring: Keyring) -> int:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from config.retention import periods
-from hub.data_map import data_map
+from hub.data_map import made
 from hub.words import LANGUAGES
 from sandbox.postgres import PostgresAddress
 from store.postgres.migrate import migrate
@@ -115,7 +115,7 @@ async def test_what_it_becomes_is_understood(
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_data_map_speaks_of_all_of_it(language: str) -> None:
-    told = data_map("fr" if language == "fr" else "en")
+    told = made("fr" if language == "fr" else "en", registry.load(), periods())
     kept = {one.name for part in told.categories for one in part.kept}
     live = {one.name for part in told.categories for one in part.live}
     assert kept == registry.load().tables.keys()
@@ -129,7 +129,7 @@ def test_the_data_map_speaks_of_all_of_it(language: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_data_map_names_no_days_for_what_nothing_ends(language: str) -> None:
-    told = data_map("fr" if language == "fr" else "en")
+    told = made("fr" if language == "fr" else "en", registry.load(), periods())
     found = {one.name: one for part in told.categories for one in part.kept}
     for table in registry.load().tables.values():
         if table.expires == "never" and not table.personal:

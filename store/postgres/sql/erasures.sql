@@ -234,9 +234,3 @@ limit $3
 -- Which table refers to which.
 select distinct conrelid::regclass::text as child, confrelid::regclass::text as parent from pg_constraint
 where contype = 'f' and connamespace = 'public'::regnamespace and conrelid <> confrelid
-
--- name: no_key
--- $1 pseudonym, $2 key_version, $3 now_ms. Nobody makes a key for somebody who is nobody.
-insert into subject_keys (subject_id, wrapped, key_version, created_at_ms, shredded_at_ms)
-values ($1, null, $2, $3, $3)
-on conflict (subject_id) do nothing

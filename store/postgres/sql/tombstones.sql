@@ -29,4 +29,4 @@ where user_id = $1 and not exists (select from tombstones where mark = $2)
 
 -- name: people_after
 -- $1 after this id or null, $2 limit. Whoever has a profile.
-select id, role from people where ($1::uuid is null or id > $1) order by id limit $2
+select id from people where ($1::uuid is null or id > $1) order by id limit $2

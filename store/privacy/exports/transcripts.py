@@ -149,7 +149,7 @@ def _line(message: Said, words: Words) -> str:
 def _shown(message: Said, words: Words) -> str:
     if message.text is not None:
         # The lines of one message stay together, and none of them looks like the beginning of another.
-        return "\n    ".join(_printable(line) for line in message.text.splitlines()) or ""
+        return "\n    ".join(_printable(line) for line in message.text.splitlines())
     return words.theirs if message.sender == OTHER and not message.removed else words.removed
 
 

@@ -38,15 +38,23 @@ async def test_the_manifest_names_every_file_as_it_is(workshop: Workshop, life: 
 async def test_every_table_is_there_twice_and_as_described(workshop: Workshop, life: Life) -> None:
     archive = await workshop.made(life.id)
     schemas = loaded(archive, "schema.json")
+    anything: set[str] = set()
     for table in owned.tables():
         if table.name == "messages":
             continue
         rows = loaded(archive, f"data/{table.name}.json")
         jsonschema.validate(rows, schemas[f"data/{table.name}.json"])
+        told = schemas[f"data/{table.name}.json"]["items"]["properties"]
+        anything |= {f"{table.name}.{name}" for name, one in told.items() if "type" not in one}
         text = archive.read(f"data/{table.name}.csv").decode()
         head, *lines = csv.reader(io.StringIO(text, newline=""))
         assert tuple(head) == table.shown
         assert len(lines) == len(rows)
+    # What the database does not describe to the hub would fit any description.
+    objects = await workshop.pool.fetch(
+        "select attrelid::regclass::text as name, attname from pg_attribute where atttypid = 'jsonb'::regtype"
+    )
+    assert anything <= {f"{row['name']}.{row['attname']}" for row in objects}
     for path in archive.namelist():
         if path.startswith("transcripts/") and path.endswith(".json"):
             jsonschema.validate(loaded(archive, path), schemas["transcripts/*.json"])
@@ -122,15 +130,19 @@ async def test_the_picture_is_there(workshop: Workshop, life: Life) -> None:
     assert archive.read("avatar/512.webp") == content
 
 
-async def test_what_was_removed_or_lost_keeps_its_place(workshop: Workshop, life: Life) -> None:
-    pool = workshop.pool
+async def test_what_was_removed_or_lost_keeps_its_place(workshop: Workshop) -> None:
+    pool, life = workshop.pool, await workshop.life(lost=2)
     await pool.execute("update messages set body = null where session_id = $1 and seq = 1", life.session_id)
     archive = await workshop.made(life.id)
     transcript = loaded(archive, f"transcripts/{life.session_id}.json")
-    first = transcript["messages"][0]
+    first, lost, *_ = transcript["messages"]
     assert (first["removed"], first["text"], first["from"]) == (True, None, "you")
-    assert followed(transcript) == transcript["head"]
-    assert "You: (removed)" in archive.read(f"transcripts/{life.session_id}.txt").decode()
+    assert {name: value for name, value in lost.items() if value} == {"seq": 2, "lost": True}
+    assert followed(transcript) == transcript["head"] == life.head.hex()
+    jsonschema.validate(transcript, loaded(archive, "schema.json")["transcripts/*.json"])
+    text = archive.read(f"transcripts/{life.session_id}.txt").decode()
+    assert "You: (removed)" in text
+    assert "#2 (lost for a technical reason)\n" in text
 
 
 async def test_names_of_files_are_made_of_ids_and_tables_alone(workshop: Workshop, life: Life) -> None:

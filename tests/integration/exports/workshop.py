@@ -28,7 +28,7 @@ from store.privacy import blobs
 from store.privacy.bindings import message_aad
 from store.privacy.exports.making import QUEUE
 from store.privacy.keys import Keyring
-from store.records import StoredMessage
+from store.records import StoredMessage, lost_message
 from store.redis.notices import Notices
 from tests.integration.postgres.scene import T0, ended_room, practise, someone
 
@@ -116,13 +116,14 @@ class Workshop:
         )
         return count
 
-    async def life(self, *, messages: int = 6, padding: int = 0) -> Life:
-        """Two people, a session on record, an avatar, and a moderator who read along."""
-        person_id, other_id = await someone(self.pool, "guest", FORMULA), UserId("")
+    async def life(self, *, messages: int = 6, padding: int = 0, lost: int = 0) -> Life:
+        """Two people, a session on record, and a moderator who read along; `lost` is a message's `seq`."""
+        person_id = await someone(self.pool, "guest", FORMULA)
         other_id = await someone(self.pool, "practitioner", "Pia-Whose-Name-Is-Hers")
         await practise(self.pool, other_id)
         room = ended_room(person_id, other_id)
         said = await self.talk((other_id, person_id), messages, padding)
+        said = [lost_message(one.seq) if one.seq == lost else one for one in said]
         head = chain.digests(room.id, transcript.links(said))[-1]
         await sessions.save_session(self.pool, room, transcript_head=head, message_count=len(said))
         await transcript.append(self.pool, room.id, said, chain.digests(room.id, transcript.links(said)))

@@ -11,7 +11,7 @@ import pytest
 from hub.errors import Code, Refused
 from hub.leaving import FRESH_S, require_staying
 from hub.moderation import minors
-from store.postgres import audit, erasures
+from store.postgres import audit, erasures, keys
 from tests.integration.postgres.people_desk import SECRET, T0, Desk, Someone, open_desk
 
 DAY_MS = 86_400_000
@@ -235,7 +235,7 @@ async def test_who_is_nobody_already_is_not_found(desk: Desk) -> None:
     who, admin = await here(desk), desk.someone("admin")
     instead = str(uuid4())
     await erasures.shell(desk.pool, instead, who.id, name="Removed person")
-    await erasures.no_key(desk.pool, instead, now_ms=T0)
+    await keys.shred(desk.pool, instead, now_ms=T0)
     for kind in ("erasure", "access"):
         asked = {"kind": kind, "user_id": instead, "received_at_ms": T0, "reason": "By e-mail"}
         assert (await admin.refusal("POST", REQUESTS, asked))[0] == "not_found"

@@ -14,10 +14,11 @@ from hub.workers.legal_holds import ASK_AGAIN_MS, LegalHolds
 from hub.workers.retention import Retention
 from rooms import chain
 from store.postgres import audit, settlements, transcript
-from store.privacy import erasing, legal_holds, pseudonym
+from store.privacy import erasing, legal_holds
 from store.privacy.bindings import message_aad
 from store.privacy.keys import ShreddedError
 from store.privacy.legal_holds import DAY_MS, REVIEW_MS
+from store.privacy.pseudonym import pseudonym
 from store.privacy.registry import load
 from store.privacy.signing import HeadKey
 from store.records import StoredMessage
@@ -82,7 +83,7 @@ async def erase(desk: Desk, scene: Scene) -> None:
     """What the erasure does to the record and to the key of the guest."""
     ring = desk.hub.keyring
     await audit.erase_texts(desk.pool, scene.guest_id, now_ms=desk.now_ms)
-    await erasing.erase(desk.pool, scene.guest_id, await pseudonym.of(ring, scene.guest_id))
+    await erasing.erase(desk.pool, scene.guest_id, pseudonym(await ring.load(scene.guest_id)))
     await ring.shred(scene.guest_id)
 
 
@@ -137,7 +138,7 @@ async def test_age_and_erasure_take_the_originals_and_not_the_copy(desk: Desk, a
 async def test_who_is_erased_is_named_by_no_hold(desk: Desk, admin: Someone) -> None:
     scene = await recorded(desk)
     hold = await place(admin, user_id=scene.guest_id)
-    instead = await pseudonym.of(desk.hub.keyring, scene.guest_id)
+    instead = pseudonym(await desk.hub.keyring.load(scene.guest_id))
     await erase(desk, scene)
     row = await desk.pool.fetchrow("select * from legal_holds where id = $1", hold["id"])
     assert row is not None
@@ -195,6 +196,23 @@ async def test_placed_twice_it_is_one(desk: Desk, admin: Someone) -> None:
     listed = (await admin.get(f"{HOLDS}?reason=asked"))["items"]
     assert [one["id"] for one in listed].count(name) == 1
     assert WHY in {one["reason"] for one in listed}
+
+
+async def test_what_is_too_much_for_one_hold_is_refused_and_leaves_no_copy(
+    desk: Desk, admin: Someone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene, name = await recorded(desk), str(uuid4())
+    asked = {"reason": WHY, "session_id": scene.id, "request_id": name}
+    with monkeypatch.context() as smaller:
+        smaller.setattr(legal_holds, "PIECES_MAX", 2)
+        assert (await admin.refusal("PUT", HOLDS, asked))[0] == "too_large"
+    for table, column in (
+        ("legal_holds", "id"),
+        ("legal_hold_pieces", "hold_id"),
+        ("subject_keys", "subject_id"),
+    ):
+        assert await desk.pool.fetchval(f"select count(*) from {table} where {column} = $1", name) == 0
+    assert (await place(admin, session_id=scene.id, request_id=name))["pieces"] > 2
 
 
 async def test_released_nobody_can_read_it_in_any_copy(desk: Desk, admin: Someone) -> None:
