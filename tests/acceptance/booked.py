@@ -163,3 +163,9 @@ async def pair(scene: Scene, *, rate_minor: int = FAST_MINOR_PER_MINUTE) -> Pair
     guest, host = await scene.enter(person, 0), await scene.enter(other, 1)
     await open_hours(host)
     return Pair(scene, guest, host, person)
+
+
+async def has_hold(scene: Scene, session_id: str) -> bool:
+    """Whether the money for a booking is held."""
+    intents = await scene.stripe("payment_intents", session_id)
+    return any(intent["status"] == "requires_capture" for intent in intents)

@@ -1,4 +1,6 @@
-"""Two systems of real processes for the whole acceptance suite: one with usual times, one in a hurry."""
+"""Systems of real processes: two for the whole acceptance suite, one with usual times and one in a hurry, and
+one for each module of bookings.
+"""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -10,6 +12,7 @@ import pytest
 
 from hub.safety.rules import FOLDER
 from sandbox.postgres import PostgresAddress
+from tests.acceptance.booked import TIMES
 from tests.acceptance.scene import Scene
 from tests.conftest import TEMPLATE
 from tests.stack import Stack
@@ -76,6 +79,17 @@ def hasty(
     """Two hubs and a worker that wait for nobody for long, and give Agora credentials."""
     book = {"RULES_DIR": str(stricter_book(tmp_path_factory.mktemp("book") / "moderation"))}
     with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED | HASTY | book) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def timely(
+    postgres_cluster: PostgresAddress,
+    migrated_template: PostgresAddress,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stack]:
+    """Two hubs and a worker on which a booking begins, is missed and is over within seconds."""
+    with running_stack(postgres_cluster, tmp_path_factory, UNLIMITED | TIMES) as running:
         yield running
 
 

@@ -11,9 +11,9 @@ import asyncpg
 from hub.words import LANGUAGES
 from sandbox.visitor import Json, Visitor
 from store.privacy.registry import load
+from tests.acceptance.moderated import act, moderator, notice
 from tests.acceptance.scene import FAST_MINOR_PER_MINUTE, Scene, until
 from tests.acceptance.test_guest_money import ended
-from tests.acceptance.test_moderation import act, moderator, notice
 from tests.acceptance.test_reports import change
 
 ROOT = Path(__file__).parents[2]

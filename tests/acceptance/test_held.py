@@ -4,8 +4,8 @@ import pytest
 
 from hub.words import WORDS
 from sandbox.visitor import Visitor
+from tests.acceptance.moderated import act, moderator, notice
 from tests.acceptance.scene import Scene, said, seqs, until
-from tests.acceptance.test_moderation import act, moderator, notice
 from tests.acceptance.test_safety import PARTS, REST, flag_of, send
 from tests.stack import Stack
 

@@ -10,8 +10,8 @@ from rooms.ids import SessionId
 from sandbox.visitor import Json, Refused, Visitor
 from store.privacy.bindings import audit_text_aad, evidence_hold_aad
 from store.privacy.texts import opened
+from tests.acceptance.moderated import FLAGGED, act, moderator
 from tests.acceptance.scene import Scene, until
-from tests.acceptance.test_moderation import FLAGGED, act, moderator
 from tests.acceptance.test_reports import change
 
 CARD = "4242 4242 4242 4242"

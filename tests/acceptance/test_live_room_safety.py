@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from sandbox.visitor import Refused
+from tests.acceptance.live_rooms import FAST, bill, let_in, opened, settled
 from tests.acceptance.scene import Scene, said, until
-from tests.acceptance.test_live_rooms import FAST, bill, let_in, opened, settled
 from tests.acceptance.test_reports import flags_of, snapshots
 from tests.acceptance.test_safety import flag_of, send
 

@@ -6,8 +6,8 @@ import pytest
 
 from hub.words import WORDS
 from sandbox.visitor import Json, Refused, Visitor
+from tests.acceptance.moderated import act, moderator, notice
 from tests.acceptance.scene import FAST_MINOR_PER_MINUTE, Scene, until
-from tests.acceptance.test_moderation import act, moderator, notice
 from tests.acceptance.test_purge import REMOVED_WITHIN_S, check, residue
 from tests.acceptance.test_safety import flag_of, send
 

@@ -1,125 +1,21 @@
-"""The moderators' queue and what they do, on two hubs: at once, for everybody, once, and billed by table."""
+"""What moderators do, on two hubs: at once, for everybody, once, billed by table; and what appeals undo."""
 
 import asyncio
 from uuid import uuid4
 
 import pytest
-import uuid_utils
 
 from sandbox.visitor import Json, Refused, Visitor
-from tests.acceptance.scene import FAST_MINOR_PER_MINUTE, Scene, until
+from tests.acceptance.moderated import act, case, heard, moderator, notice
+from tests.acceptance.scene import FAST_MINOR_PER_MINUTE, Scene
 
 HELD = "paypal me 50 dollars"
-FLAGGED = "I'm 15"
-"""Delivered, and a hint that somebody has to look at."""
-
-
-async def moderator(scene: Scene, hub: int = 1) -> Visitor:
-    """A moderator who watches the queue."""
-    visitor = await scene.enter(await scene.person("moderator"), hub)
-    await visitor.ask("moderation:watch")
-    return visitor
-
-
-async def case(scene: Scene, session_id: str, user_id: str, category: str = "harassment") -> Json:
-    """A case as a rule raises it, put on record by another process that said nothing: watchers find it."""
-    now_ms = (await scene.sql("select (extract(epoch from now()) * 1000)::bigint as ms"))[0]["ms"]
-    flag = {"id": str(uuid_utils.uuid7())}
-    await scene.sql(
-        "insert into flags (id, session_id, user_id, category, severity, rule, rule_version, verdict, source,"
-        " due_by_ms, created_at_ms, updated_at_ms)"
-        " values ($1, $2, $3, $4, 'high', 'test', '1', 'flag', 'rule', $5, $5, $5)",
-        flag["id"],
-        session_id,
-        user_id,
-        category,
-        now_ms,
-    )
-    return flag
-
-
-async def heard(visitor: Visitor, flag_id: str, status: str, since: int = 0) -> Json:
-    told = await visitor.hear(
-        "moderation:flag",
-        lambda body: body["flag"]["id"] == flag_id and body["flag"]["status"] == status,
-        since=since,
-    )
-    flag: Json = told["flag"]
-    return flag
-
-
-async def act(who: Visitor, session_id: str, action: str, **more: object) -> Json:
-    return await who.ask("moderation:act", session_id=session_id, action=action, note="because", **more)
-
-
-async def notice(visitor: Visitor, code: str, since: int = 0) -> Json:
-    return await visitor.hear("safety:notice", lambda body: body["code"] == code, since=since)
 
 
 async def settled(scene: Scene, visitor: Visitor, session_id: str) -> Json:
     """The session's bill."""
     await visitor.state(session_id, "settled")
     return await visitor.get(f"/v1/sessions/{session_id}/receipt")
-
-
-# The queue.
-
-
-async def test_a_flagged_message_reaches_moderators_on_every_hub(scene: Scene) -> None:
-    guest, host, session_id = await scene.couple()
-    here, there = await moderator(scene, 0), await moderator(scene, 1)
-    sent = await guest.ask("chat:send", session_id=session_id, client_id="c1", text=FLAGGED)
-    flags = [
-        (await one.hear("moderation:flag", lambda body: body["flag"]["session_id"] == session_id))["flag"]
-        for one in (here, there)
-    ]
-    assert flags[0] == flags[1]
-    assert flags[0].keys() >= {
-        "id", "version", "session_id", "message_id", "user_id", "category", "severity", "rule", "status",
-        "created_at_ms",
-    }  # fmt: skip
-    assert (flags[0]["user_id"], flags[0]["message_id"]) == (guest.id, sent["id"])
-    await asyncio.sleep(1.5)  # Two more looks at the record, which must tell nothing twice.
-    told = [body["flag"] for name, body in there.heard if name == "moderation:flag"]
-    assert [flag["session_id"] for flag in told].count(session_id) == 1
-    watched = await there.ask("moderation:watch")
-    assert flags[0]["id"] in [flag["id"] for flag in watched["flags"]]
-    assert host.count("moderation:flag") == guest.count("moderation:flag") == 0
-
-
-async def test_claiming_is_seen_by_all_and_given_to_one(scene: Scene) -> None:
-    guest, _, session_id = await scene.couple()
-    ann, ben = await moderator(scene, 0), await moderator(scene, 1)
-    flag = await case(scene, session_id, guest.id)
-    await heard(ann, flag["id"], "open")
-    answers = await asyncio.gather(
-        *(one.answer("moderation:claim", {"flag_id": flag["id"], "version": 1}) for one in (ann, ben))
-    )
-    assert sorted(answer["ok"] for answer in answers) == [False, True]
-    (refused,) = (answer["error"] for answer in answers if not answer["ok"])
-    assert refused["code"] == "conflict"
-    assert refused["fields"]
-    claimed = await heard(ben, flag["id"], "claimed")
-    assert claimed["claimed_by"] in (ann.id, ben.id)
-    loser = ben if claimed["claimed_by"] == ann.id else ann
-    assert await loser.refusal(
-        "moderation:act", session_id=session_id, flag_id=flag["id"], action="dismiss", note="x"
-    ) == "conflict"  # fmt: skip
-
-
-async def test_only_moderators_do_any_of_this(scene: Scene) -> None:
-    guest, host, session_id = await scene.couple()
-    admin = await scene.enter(await scene.person("admin"))
-    for who in (guest, host, admin):
-        assert await who.refusal("moderation:watch") == "forbidden"
-        assert await who.refusal("moderation:claim", flag_id=session_id, version=1) == "forbidden"
-        assert (
-            await who.refusal("moderation:act", session_id=session_id, action="warn", note="x") == "forbidden"
-        )
-    for who in (guest, host):
-        assert (
-            await who.refusal("moderation:act", session_id=session_id, action="end", note="x") == "forbidden"
-        )
 
 
 async def test_an_admin_ends_a_session_with_a_reason(scene: Scene) -> None:
@@ -130,9 +26,6 @@ async def test_an_admin_ends_a_session_with_a_reason(scene: Scene) -> None:
     assert done["session"]["end_reason"] == "ended_by_moderator"
     for who in (guest, host):
         await notice(who, "ended_by_moderator")
-
-
-# Acting.
 
 
 async def test_a_warning_is_told_counts_and_closes_the_case(scene: Scene) -> None:
@@ -350,7 +243,7 @@ async def test_the_host_steers_their_own_room(scene: Scene) -> None:
     assert (await settled(scene, guest, session_id))["total_minor"] > 0
 
 
-# Looking up, and being heard.
+# Appeals.
 
 
 async def test_a_decision_is_looked_at_by_another_and_taken_back(scene: Scene) -> None:
@@ -418,81 +311,3 @@ async def test_an_upheld_decision_stands(scene: Scene) -> None:
     assert refused.value.code == "conflict"
     counted = await scene.sql("select removed_at_ms from strikes where user_id = $1", guest.id)
     assert [row["removed_at_ms"] for row in counted] == [None]
-
-
-async def test_who_reads_about_whom_is_on_record(scene: Scene) -> None:
-    guest, host, session_id = await scene.couple()
-    mod = await moderator(scene)
-    await host.ask("chat:send", session_id=session_id, client_id="1", text="hello there")
-    flag = await case(scene, session_id, guest.id)
-    done = await act(mod, session_id, "warn", flag_id=flag["id"])
-    detail = await mod.get(f"/v1/moderation/flags/{flag['id']}")
-    assert [one["id"] for one in detail["actions"]] == [done["action_id"]]
-    said = await mod.get(f"/v1/moderation/flags/{flag['id']}/messages")
-    assert [(one["seq"], one["text"]) for one in said["items"]] == [(1, "hello there")]
-    await mod.get(f"/v1/moderation/people/{guest.id}")
-    own = await mod.get("/v1/moderation/actions")
-    assert [one["id"] for one in own["items"]] == [done["action_id"]]
-    history = await mod.get("/v1/moderation/flags", status="resolved", category="harassment")
-    assert flag["id"] in [one["id"] for one in history["items"]]
-    audited = await scene.sql("select action from audit_entries where actor_id = $1 order by n", mod.id)
-    assert [row["action"] for row in audited] == ["acted_warn", "flag_read", "transcript_read", "person_read"]
-    for who in (guest, host):
-        with pytest.raises(Refused) as refused:
-            await who.get(f"/v1/moderation/flags/{flag['id']}")
-        assert refused.value.code == "forbidden"
-
-
-async def test_nothing_of_ones_own_case_is_shown(scene: Scene) -> None:
-    """Somebody became a moderator after a session that a case is about."""
-    guest, host, session_id = await scene.couple()
-    mod, other = await moderator(scene, 0), await moderator(scene, 1)
-    done = await act(other, session_id, "warn", user_id=host.id)
-    made = await host.post("/v1/me/appeals", {"action_id": done["action_id"], "text": "Why?"})
-    await guest.ask("session:end", session_id=session_id)
-    await guest.state(session_id, "settled")
-    # On record they were the guest of that session.
-    await scene.sql(
-        "update participants set user_id = $2 where session_id = $1 and no = 1", session_id, mod.id
-    )
-    flag = await case(scene, session_id, host.id)
-    await heard(other, flag["id"], "open")
-    assert flag["id"] not in [body["flag"]["id"] for name, body in mod.heard if name == "moderation:flag"]
-    assert flag["id"] not in [one["id"] for one in (await mod.ask("moderation:watch"))["flags"]]
-    acting = {"session_id": session_id, "note": "x"}
-    assert await mod.refusal("moderation:claim", flag_id=flag["id"], version=1) == "forbidden"
-    for more in ({"flag_id": flag["id"], "action": "dismiss"}, {"user_id": host.id, "action": "warn"}):
-        assert await mod.refusal("moderation:act", **acting, **more) == "forbidden"
-    for path in (f"/v1/moderation/flags/{flag['id']}", f"/v1/moderation/flags/{flag['id']}/messages"):
-        with pytest.raises(Refused) as refused:
-            await mod.get(path)
-        assert refused.value.code == "forbidden"
-    with pytest.raises(Refused) as refused:
-        await mod.post(
-            f"/v1/moderation/appeals/{made['id']}/decide", {"decision": "overruled", "note": "a friend"}
-        )
-    assert refused.value.code == "forbidden"
-    assert made["id"] not in [one["id"] for one in (await mod.get("/v1/moderation/appeals"))["items"]]
-
-
-async def test_a_claim_that_is_left_alone_goes_back(scene: Scene) -> None:
-    guest, _, session_id = await scene.couple()
-    mod = await moderator(scene)
-    flag = await case(scene, session_id, guest.id)
-    await mod.ask("moderation:claim", flag_id=flag["id"], version=1)
-    await scene.sql("update flags set claimed_until_ms = 1 where id = $1", flag["id"])
-    mark = mod.mark
-    assert (await heard(mod, flag["id"], "open", since=mark))["version"] == 3
-
-
-async def test_the_queue_is_counted_for_operators(scene: Scene) -> None:
-    guest, _, session_id = await scene.couple()
-    await case(scene, session_id, guest.id)
-
-    async def counted() -> bool:
-        async with scene.http.get(f"{scene.stack.hub_urls[0]}/metrics") as response:
-            lines = (await response.text()).splitlines()
-        figures = dict(line.split(" ", 1) for line in lines if not line.startswith("#"))
-        return float(figures["hub_flags_waiting"]) >= 1 and float(figures["hub_flags_oldest_seconds"]) > 0
-
-    await until(counted, "the queue was never counted")

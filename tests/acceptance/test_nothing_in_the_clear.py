@@ -19,10 +19,11 @@ from sandbox.visitor import Json
 from store.privacy.registry import load
 from store.redis.connect import connect
 from tests.acceptance.everybody import ROUTE, WHY, Ground, code, everybody, leave
+from tests.acceptance.moderated import FLAGGED, moderator
 from tests.acceptance.scene import FAST_MINOR_PER_MINUTE, Scene, until
 from tests.acceptance.test_access import TABLE
 from tests.acceptance.test_bad_input import Stage, stage  # noqa: F401  A fixture.
-from tests.acceptance.test_moderation import FLAGGED, moderator
+from tests.acceptance.test_reviews import done, paid
 
 WORD = "quarkleberry"
 TYPED = {"reason", "note", "text", "about", "title", "undisclosed_because"}
@@ -38,7 +39,8 @@ WRITTEN = {
     "audit_texts.text", "admin_actions.reason", "moderation_actions.note", "appeals.text", "evidence.sealed",
     "evidence.hold_reason", "applications.headline", "applications.about", "applications.reason",
     "fraud_reviews.reason", "refunds.reason", "appeals.note", "messages.body",
-    "live_rooms.title", "bookings.reason", "review_versions.text",
+    "live_rooms.title", "bookings.reason", "review_versions.text", "legal_holds.reason",
+    "legal_holds.undisclosed_reason",
 }  # fmt: skip
 """Columns that the word must have come to."""
 
@@ -55,11 +57,12 @@ async def test_no_word_lies_anywhere_in_the_clear(ground: Ground) -> None:
         for role in (role for role in ROLES if role in TABLE[name].who):
             await typed(ground, name, role)
     await decided(ground)
+    await reviewed(ground.scene)
     admin = ground.people["admin"]
     read = await admin.get("/v1/moderation/audit", reason=WORD, limit="100")
     assert any(one["detail"].get("reason") == WORD for one in read["items"])
-    done = await admin.get("/v1/admin/actions")
-    assert WORD in [one["reason"] for one in done["items"]], done
+    acted = await admin.get("/v1/admin/actions")
+    assert WORD in [one["reason"] for one in acted["items"]], acted
     scene = ground.scene
     assert WRITTEN - {place async for place in filled(scene)} == set()
     assert await in_tables(scene, WORD) == []
@@ -79,11 +82,11 @@ async def typed(ground: Ground, name: str, role: Role) -> str:
     given = ground.query(name)
     if name.startswith("GET ") and TABLE[name].cell(role).why:
         given = {**given, "reason": WORD}
-    body = words(ground.request(name))
+    body, takes = words(ground.request(name)), ROUTE[name].body
+    if takes is not None:
+        body |= {field: WORD for field in typed_into(takes) if field in TYPED}
     if name == "POST /v1/me/practitioner":
         body |= OFFERED
-    if name == "DELETE /v1/bookings/{id}":
-        body["reason"] = WORD
     return await ground.http(who, name, ground.path(name), given, body)
 
 
@@ -93,10 +96,10 @@ async def decided(ground: Ground) -> None:
     guest, host, session_id = await scene.couple(rate_minor=FAST_MINOR_PER_MINUTE)
     await guest.ask("chat:send", session_id=session_id, client_id="1", text=f"{WORD} {FLAGGED}")
     filed = await guest.ask("safety:report", session_id=session_id, reason=WORD, note=WORD, user_id=host.id)
-    done = await decider.ask(
+    warned = await decider.ask(
         "moderation:act", session_id=session_id, action="warn", note=WORD, user_id=host.id
     )
-    made = await host.post("/v1/me/appeals", {"action_id": done["action_id"], "text": WORD})
+    made = await host.post("/v1/me/appeals", {"action_id": warned["action_id"], "text": WORD})
     other = await moderator(scene)
     answer = {"decision": "upheld", "note": WORD}
     name = "POST /v1/moderation/appeals/{id}/decide"
@@ -127,6 +130,18 @@ async def decided(ground: Ground) -> None:
     )
     name, path = "POST /v1/admin/fraud/{id}/decide", f"/v1/admin/fraud/{ground.review}/decide"
     assert await ground.http(admin, name, path, {}, {"decision": "clear", "reason": WORD}) == "ok"
+
+
+async def reviewed(scene: Scene) -> None:
+    """A review, changed, answered and reported."""
+    guest, host = await scene.guest(0), await scene.host(1)
+    async with paid(scene, guest, host) as session_id:
+        said = {"rating": 5, "text": WORD}
+        made = await guest.post(f"/v1/sessions/{session_id}/reviews", said)
+        path = f"/v1/reviews/{made['id']}"
+        await done(guest, "PATCH", path, {"version": 1, "rating": 4, "text": f"{WORD} again"})
+        await host.post(f"{path}/answer", {"text": WORD})
+        await host.post(f"{path}/reports", {"reason": WORD, "note": WORD})
 
 
 def words(body: Json) -> Json:

@@ -4,7 +4,6 @@ PgBouncer where it is installed.
 
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -203,9 +202,3 @@ async def test_a_role_taken_on_ends_with_the_transaction(trusting: PostgresAddre
             assert not await pool.fetchval("select current_setting('request.jwt.claims', true)")
         await pool.close()
     assert pooler.violations == []
-
-
-def test_the_versions_are_told() -> None:
-    if BOUNCER is not None:
-        told = subprocess.run([BOUNCER, "--version"], capture_output=True, text=True, check=True).stdout
-        print(f"\n{told.splitlines()[0]}")

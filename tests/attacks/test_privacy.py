@@ -248,8 +248,7 @@ async def test_what_went_to_whom_is_in_ones_own_report(scene: Scene) -> None:
     await end_and_settle(guest, host, session_id)
 
     async def told(who: Visitor) -> dict[tuple[str, str], Json]:
-        rows = (await who.get("/v1/me/access"))["tables"].get("disclosures", [])
-        listed = rows["rows"] if isinstance(rows, dict) else rows
+        listed = (await who.get("/v1/me/access"))["tables"]["disclosures"]
         return {(row["vendor"], row["purpose"]): row for row in listed}
 
     async def all_there() -> bool:

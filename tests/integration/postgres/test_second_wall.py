@@ -310,7 +310,10 @@ async def compare(
 async def test_of_each_table_one_sees_what_is_ones_own(
     pool: asyncpg.Pool, owner: asyncpg.Pool, two: tuple[Made, Made]
 ) -> None:
-    assert len(await readable(owner)) > 30
+    shown = await readable(owner)
+    assert len(shown) > 30
+    for one in two:
+        assert shown.keys() - one.tables == set()
     leaking, empty = await compare(pool, owner, two)
     assert leaking == set()
     # Without a row of one's own the first half would prove nothing.

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
+from hub.hub import Hub
 from hub.moderation.flagging import Flagging
 from hub.moderation.standards import Standards
 from sandbox.postgres import PostgresAddress
@@ -14,6 +15,7 @@ from store.postgres.pool import connect as connect_postgres
 from store.privacy.keys import Keyring
 from store.redis.connect import connect
 from store.redis.moderation import Moderation
+from tests.integration.safety.office import Clock, hub_of
 
 DAY_MS = 86_400_000
 
@@ -45,3 +47,26 @@ async def parts(pool: asyncpg.Pool, redis: Redis) -> Flagging:
     await keyring.check()
     standards = Standards(120_000, 90, 4, 30 * DAY_MS, 180 * DAY_MS)
     return Flagging(pool, keyring, Moderation(redis), standards, now_ms)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """The time of what a test does; it passes when the test says so."""
+    return Clock()
+
+
+@pytest.fixture
+def hub(parts: Flagging, redis: Redis, clock: Clock) -> Hub:
+    """A hub of which only the moderators' work is there."""
+    return hub_of(parts, redis, clock)
+
+
+@pytest.fixture
+async def empty_queue(database: PostgresAddress) -> None:
+    """Nothing waits that another test raised."""
+    owner = await connect_postgres(database.owner_dsn, size=1)
+    await owner.execute(
+        "update flags set status = 'dismissed', resolved_at_ms = 1, claimed_by = null,"
+        " claimed_until_ms = null where status in ('open', 'claimed')"
+    )
+    await owner.close()

@@ -21,6 +21,8 @@ from rooms.ids import HubId, Role, UserId
 from rooms.queue import Severity
 from rooms.safety.raised import Raised
 from rooms.safety.verdict import Category
+from store.moderation_records import Flag
+from store.postgres import flags
 from store.redis.directory import Directory
 from store.redis.held import Held
 from store.redis.notices import Notices
@@ -135,3 +137,16 @@ async def party_to(owner: asyncpg.Pool, session_id: str, *people: str) -> None:
 async def cases(parts: Flagging, *raised: Raised) -> list[str]:
     """Raise them; their ids."""
     return [await raise_flag(parts, one) for one in raised]
+
+
+async def found(parts: Flagging, flag_id: str) -> Flag:
+    """The case as it is now."""
+    flag = await flags.flag(parts.pool, flag_id)
+    assert flag is not None
+    return flag
+
+
+async def queue_of(parts: Flagging, who: str | None = None) -> list[str]:
+    """The cases that wait, as a moderator is shown them; of nobody in particular, all."""
+    listed = await flags.queue(parts.pool, UserId(who or str(uuid4())), after=None, limit=100)
+    return [flag.id for flag in listed]

@@ -8,57 +8,34 @@ import pytest
 import uuid_utils
 from msgspec import UNSET
 from msgspec.structs import replace
-from redis.asyncio import Redis
 
-from hub.errors import Refused
 from hub.hub import Hub
-from hub.moderation import claiming, flagging, moderating
+from hub.moderation import flagging, moderating
 from hub.moderation.flagging import Flagging, raise_flag
 from hub.safety import reports
-from hub.wire_moderation import Act, ClaimFlag
-from rooms.errors import NotFound
+from hub.wire_moderation import Act
 from rooms.ids import SessionId, UserId
-from rooms.queue import OwnCase
 from rooms.safety.verdict import Category, Severity
 from rooms.strikes import DAY_MS
 from sandbox.postgres import PostgresAddress
 from store.evidence_records import ReportRecord
 from store.moderation_records import Action, Flag
-from store.postgres import acts, audit, flags
+from store.postgres import acts, flags
 from store.postgres import reports as report_rows
 from store.postgres.pool import acting_as, connect
-from tests.integration.safety.office import Clock, a_case, a_report, cases, hub_of, party_to, principal
+from tests.integration.safety.office import (
+    Clock,
+    a_case,
+    a_report,
+    cases,
+    found,
+    party_to,
+    principal,
+    queue_of,
+)
 
 MINUTE_MS = 60_000
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def hub(parts: Flagging, redis: Redis, clock: Clock) -> Hub:
-    return hub_of(parts, redis, clock)
-
-
-@pytest.fixture(autouse=True)
-async def empty(database: PostgresAddress) -> None:
-    owner = await connect(database.owner_dsn, size=1)
-    await owner.execute("update flags set status = 'dismissed', resolved_at_ms = 1, claimed_by = null,"
-                        " claimed_until_ms = null where status in ('open', 'claimed')")  # fmt: skip
-    await owner.close()
-
-
-async def found(parts: Flagging, flag_id: str) -> Flag:
-    flag = await flags.flag(parts.pool, flag_id)
-    assert flag is not None
-    return flag
-
-
-async def queue_of(parts: Flagging, who: str | None = None) -> list[str]:
-    listed = await flags.queue(parts.pool, UserId(who or str(uuid4())), after=None, limit=100)
-    return [flag.id for flag in listed]
+pytestmark = pytest.mark.usefixtures("empty_queue")
 
 
 async def test_a_message_has_one_case(parts: Flagging, clock: Clock) -> None:
@@ -199,86 +176,6 @@ async def test_whose_reports_were_right_is_heard_sooner(parts: Flagging, clock: 
     by_wrong = await raise_flag(parts, a_report(a_case(at_ms=clock.ms), of_message=False), reporter_id=wrong)
     by_right = await raise_flag(parts, a_report(a_case(at_ms=clock.ms), of_message=False), reporter_id=right)
     assert await queue_of(parts) == [by_right, by_wrong]
-
-
-# Claims.
-
-
-async def test_of_two_at_once_one_gets_it(hub: Hub, parts: Flagging, clock: Clock) -> None:
-    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
-    asked = [claiming.claim(hub, principal(), ClaimFlag(flag_id, 1)) for _ in range(5)]
-    answers = await asyncio.gather(*asked, return_exceptions=True)
-    refused = [answer for answer in answers if isinstance(answer, BaseException)]
-    assert len(refused) == 4
-    for error in refused:
-        assert isinstance(error, Refused)
-        assert error.code == "conflict"
-        assert error.fields
-    flag = await found(parts, flag_id)
-    assert (flag.status, flag.version) == ("claimed", 2)
-
-
-async def test_a_claim_is_on_record_and_renewed_by_claiming_again(
-    hub: Hub, parts: Flagging, clock: Clock
-) -> None:
-    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
-    who = principal()
-    first = (await claiming.claim(hub, who, ClaimFlag(flag_id, 1))).flag
-    clock.ms += MINUTE_MS
-    again = (await claiming.claim(hub, who, ClaimFlag(flag_id, 1))).flag
-    assert again.version == first.version == 2
-    assert again.claimed_until_ms == clock.ms + hub.standards.lease_ms
-    listed = await audit.listed(parts.pool, actor_id=who.user_id, before=None, limit=10)
-    assert [(one.action, one.words()["flag_id"]) for one in listed] == [("flag_claimed", flag_id)]
-
-
-async def test_an_old_version_is_refused_with_the_new_one(hub: Hub, parts: Flagging, clock: Clock) -> None:
-    case = a_case(at_ms=clock.ms)
-    (flag_id,) = await cases(parts, case)
-    await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(str(uuid4())))
-    with pytest.raises(Refused) as refused:
-        await claiming.claim(hub, principal(), ClaimFlag(flag_id, 1))
-    assert refused.value.fields == {"version": "is 2 now"}
-
-
-async def test_a_lease_that_is_over_can_be_taken_over(hub: Hub, parts: Flagging, clock: Clock) -> None:
-    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
-    ann, ben = principal(), principal()
-    await claiming.claim(hub, ann, ClaimFlag(flag_id, 1))
-    clock.ms += hub.standards.lease_ms
-    taken = await claiming.claim(hub, ben, ClaimFlag(flag_id, 2))
-    assert (taken.flag.claimed_by, taken.flag.version) == (ben.user_id, 3)
-
-
-async def test_a_lapsed_claim_goes_back_into_the_queue(hub: Hub, parts: Flagging, clock: Clock) -> None:
-    (flag_id,) = await cases(parts, a_case(at_ms=clock.ms))
-    await claiming.claim(hub, principal(), ClaimFlag(flag_id, 1))
-    assert await flags.reopen_lapsed(parts.pool, now_ms=clock.ms + 1, limit=10) == []
-    lapsed_ms = clock.ms + hub.standards.lease_ms
-    assert await flags.reopen_lapsed(parts.pool, now_ms=lapsed_ms, limit=10) == [flag_id]
-    assert ((await found(parts, flag_id)).status, await queue_of(parts)) == ("open", [flag_id])
-
-
-async def test_nobody_claims_or_sees_a_case_of_their_own(
-    hub: Hub, parts: Flagging, clock: Clock, database: PostgresAddress
-) -> None:
-    host, guest, reporter = (str(uuid4()) for _ in range(3))
-    case = a_case(at_ms=clock.ms, user_id=guest)
-    owner: asyncpg.Pool = await connect(database.owner_dsn, size=1)
-    await party_to(owner, case.session_id, host, guest)
-    await owner.close()
-    (flag_id,) = await cases(parts, case)
-    await raise_flag(parts, a_report(case, of_message=True), reporter_id=UserId(reporter))
-    for own in (host, guest, reporter):
-        assert await queue_of(parts, own) == []
-        with pytest.raises(OwnCase):
-            await claiming.claim(hub, principal(user_id=UserId(own)), ClaimFlag(flag_id, 2))
-    assert await queue_of(parts) == [flag_id]
-
-
-async def test_no_such_case(hub: Hub) -> None:
-    with pytest.raises(NotFound):
-        await claiming.claim(hub, principal(), ClaimFlag(str(uuid4()), 1))
 
 
 async def test_what_was_done_cannot_be_changed_by_anybody(parts: Flagging, database: PostgresAddress) -> None:

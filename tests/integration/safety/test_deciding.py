@@ -37,11 +37,6 @@ DAY_MS = 86_400_000
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def hub(parts: Flagging, redis: Redis, clock: Clock) -> Hub:
     return hub_of(changed(parts, now_ms=clock), redis, clock)
 

@@ -48,11 +48,6 @@ def watching(desk: Desk, clock: Clock, who: Principal | None = None) -> Paper:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 def parts_at(parts: Flagging, clock: Clock) -> Flagging:
     return replace(parts, now_ms=clock)
 

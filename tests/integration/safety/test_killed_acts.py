@@ -27,22 +27,12 @@ from store.privacy.bindings import action_note_aad
 from store.redis.rooms import Rooms
 from tests.integration.redis.scene import enter, new_id, rooms_of
 from tests.integration.safety.actor import POINTS
-from tests.integration.safety.office import Clock, cases, hub_of, principal
+from tests.integration.safety.office import Clock, cases, principal
 from tests.integration.safety.office import a_case as a_case_of
 
 ROOT = Path(__file__).parents[3]
 SUSPENDING = ("committed", "room", "offline", "told", "refreshed", "unfinished")
 IN_ROOM = ("committed", "room", "told", "unfinished")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-def hub(parts: Flagging, redis: Redis, clock: Clock) -> Hub:
-    return hub_of(parts, redis, clock)
 
 
 def kill_at(point: str, database: PostgresAddress, valkey: str, actor: str, body: Act) -> None:
