@@ -55,7 +55,7 @@ async def require_turn(hub: Hub, guest_id: UserId, practitioner_id: UserId) -> N
 
     Raises Refused(busy); its `fields` say it in each language.
     """
-    until_ms = await waitlist.is_somebodys_turn(hub.pool, practitioner_id, guest_id, now_ms=hub.now_ms())
+    until_ms = await waitlist.others_turn_until_ms(hub.pool, practitioner_id, guest_id, now_ms=hub.now_ms())
     if until_ms is None:
         return
     practice = await people.practice(hub.pool, practitioner_id)

@@ -84,22 +84,23 @@ def knock(
     """
     if room.kind != "live_room" or room.practitioner.user_id == who[0]:
         raise NotFound
-    me = room.participant(who[0])
-    if me is not None and me.lobby == "refused" and me.knock_id == request_id:
+    known = room.participant(who[0])
+    if known is not None and known.lobby == "refused" and known.knock_id == request_id:
         return Change(room)
     if room.state not in OPEN:
         raise NotLive
     now_ms = max(now_ms, room.clock_ms)
     if now_ms < opens_at_ms(room):
         raise NotLive("The lobby opens a quarter of an hour before the room begins.")
-    if me is None or me.lobby == "refused":
-        me = _part(room, me, who, request_id, cap_minor, now_ms)
+    if known is None or known.lobby == "refused":
+        me, anew = _part(room, known, who, request_id, cap_minor, now_ms), True
+    else:
+        me, anew = known, False
     if me.lobby != "waiting" or any(anchor.connection == connection for anchor in me.anchors):
         return Change(room)
-    known = room.participant(who[0])
     me = replace(me, anchors=(*me.anchors, Anchor(connection, hub, now_ms)), away_since_ms=None)
     news: list[News] = []
-    if known is None or known.lobby == "refused":
+    if anew:
         news = [PartChanged(me.no), LobbyTold(me.no), *([LobbyChanged()] if me.ready else [])]
     if known is None:
         return Change(replace(room, guests=(*room.guests, me), clock_ms=now_ms), tuple(news))

@@ -86,14 +86,7 @@ class Recordings:
             self._end(started, leave_code=1)
         else:
             self._tell(started, 40, RECORDER, {"msgName": "recorder_started", "status": 0})
-        return web.json_response(
-            {
-                "resourceId": started["resourceId"],
-                "sid": started["sid"],
-                "cname": started["cname"],
-                "uid": started["uid"],
-            }
-        )
+        return web.json_response(_named(started))
 
     async def query(self, request: web.Request) -> web.StreamResponse:
         """How a running recording stands."""

@@ -22,11 +22,11 @@ async def lengthen(hub: Hub, room: Room, minutes: int, request_id: str | None) -
     """
     if room.state not in OPEN or room.until_ms is None or _was_asked(room, request_id):
         return
-    people = [person.user_id for person in room.people]
-    until_ms = room.until_ms + minutes * MINUTE_MS
     if room.booked is None:
         # What is not booked ends before a booking, and only more time is paid for, never more is there.
         return
+    people = [person.user_id for person in room.people]
+    until_ms = room.until_ms + minutes * MINUTE_MS
     async with hub.pool.acquire() as connection, connection.transaction():
         await bookings.lock_calendars(connection, *people)
         after_ms = await bookings.next_start_ms(connection, people, after_ms=room.until_ms, but=room.id)

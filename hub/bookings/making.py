@@ -91,7 +91,7 @@ async def move(hub: Hub, who: Principal, booking: Booking, wanted: Wanted, versi
     if booking.state != "booked" or booking.room_at_ms is not None or now_ms >= booking.free_until_ms:
         raise Refused(Code.CONFLICT, "It is too late to move this booking.")
     hours = await _hours(hub, booking.practitioner_id)
-    terms = _agreed(hub, replace(booking.terms), wanted.duration_ms)
+    terms = _agreed(hub, booking.terms, wanted.duration_ms)
     async with hub.pool.acquire() as connection, connection.transaction():
         await bookings.lock_calendars(connection, booking.practitioner_id, booking.guest_id)
         await _require_free(connection, hours, wanted, booking.guest_id, now_ms, but=booking.id)
@@ -239,13 +239,12 @@ async def _require_free(
         raise bad_request("starts_at_ms", "further ahead than this practitioner can be booked")
     if not slots.is_free(hours, [], at_ms=at_ms, duration_ms=duration_ms, now_ms=now_ms):
         raise bad_request("starts_at_ms", "not one of this practitioner's slots; ask for them")
-    around_ms = DAY_MS
     booked = await bookings.taken(
         db,
         wanted.practitioner_id,
         guest_id,
-        from_ms=at_ms - around_ms,
-        to_ms=wanted.ends_at_ms + around_ms,
+        from_ms=at_ms - DAY_MS,
+        to_ms=wanted.ends_at_ms + DAY_MS,
         but=but,
     )
     if not slots.is_free(hours, booked, at_ms=at_ms, duration_ms=duration_ms, now_ms=now_ms):

@@ -18,6 +18,7 @@ from hub.edge.connection import Connection
 from hub.errors import Code, Refused
 from hub.hub import Hub
 from hub.leaving import require_staying
+from hub.routes.answer import bad_request
 from hub.safety import blocks
 from hub.safety.judging import require_no_open_question
 from hub.wire_live_rooms import Knock, Knocked
@@ -153,13 +154,9 @@ def _check_cap(room: Room, cap_minor: int | None) -> None:
     if cap_minor is None:
         return
     if room.terms.kind != "per_minute":
-        raise _unfit("this room has no price by the minute")
+        raise bad_request("cap_minor", "this room has no price by the minute")
     if cap_minor < room.terms.minimum_minor:
-        raise _unfit(f"expected at least {room.terms.minimum_minor}")
-
-
-def _unfit(reason: str) -> Refused:
-    return Refused(Code.BAD_REQUEST, f"cap_minor: {reason}", fields={"cap_minor": reason})
+        raise bad_request("cap_minor", f"expected at least {room.terms.minimum_minor}")
 
 
 def _part(room: Room, connection: Connection) -> Participant:

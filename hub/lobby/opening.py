@@ -21,6 +21,7 @@ from hub.hub import Hub
 from hub.leaving import require_staying
 from hub.lobby.titles import said_title, seal_title
 from hub.money.deal import CAP_MAX_MINOR, default_cap_minor
+from hub.routes.answer import bad_request
 from hub.safety.judging import require_no_open_question
 from hub.survival.checkpoints import checkpoint
 from hub.wire_live_rooms import AskedPrice, LiveRoom, OpenRoom
@@ -135,10 +136,10 @@ def terms(hub: Hub, practice: Practice, asked: AskedPrice) -> Terms:
     if currency not in money.CURRENCIES and asked.kind != "free":
         raise Refused(Code.CONFLICT, "Payments in this currency are not possible.")
     if asked.currency is not UNSET and asked.currency != currency:
-        raise _unfit("price.currency", f"expected {currency}, your practice's own")
+        raise bad_request("price.currency", f"expected {currency}, your practice's own")
     if asked.kind == "free":
         if asked.amount_minor:
-            raise _unfit("price.amount_minor", "expected 0 in a free room")
+            raise bad_request("price.amount_minor", "expected 0 in a free room")
         return Terms("free", currency, 0, 0, hub.offer.fee_bps, 0, 0)
     least_minor = money.minimum_charge_minor(currency)
     by_minute = asked.kind == "per_minute"
@@ -155,9 +156,9 @@ def terms(hub: Hub, practice: Practice, asked: AskedPrice) -> Terms:
         flat_after_ms=0 if by_minute else FLAT_AFTER_MS,
     )
     if asked.amount_minor < (1 if by_minute else price.least_minor(agreed)):
-        raise _unfit("price.amount_minor", f"expected at least {1 if by_minute else least_minor}")
+        raise bad_request("price.amount_minor", f"expected at least {1 if by_minute else least_minor}")
     if agreed.cap_minor > CAP_MAX_MINOR or money.down(asked.amount_minor, currency) != asked.amount_minor:
-        raise _unfit("price.amount_minor", "not an amount that can be charged")
+        raise bad_request("price.amount_minor", "not an amount that can be charged")
     return agreed
 
 
@@ -165,12 +166,8 @@ def _starts_at_ms(asked_ms: int | None, now_ms: int) -> int | None:
     if asked_ms is None or (asked_ms <= now_ms and now_ms - asked_ms < lobby.EARLY_MS):
         return None
     if not now_ms < asked_ms <= now_ms + AHEAD_MAX_MS:
-        raise _unfit("starts_at_ms", "expected a time within the next 30 days")
+        raise bad_request("starts_at_ms", "expected a time within the next 30 days")
     return asked_ms
-
-
-def _unfit(field: str, reason: str) -> Refused:
-    return Refused(Code.BAD_REQUEST, f"{field}: {reason}", fields={field: reason})
 
 
 def live_room(room: Room, title: str) -> LiveRoom:

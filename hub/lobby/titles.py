@@ -2,8 +2,8 @@
 
 import unicodedata
 
-from hub.errors import Code, Refused
 from hub.hub import Hub
+from hub.routes.answer import bad_request
 from rooms.chat import in_distress, outcome
 from rooms.ids import SessionId, UserId
 from rooms.room import Room
@@ -19,11 +19,11 @@ def said_title(hub: Hub, text: str) -> str:
     """The title as it is shown, without the numbers of cards. Raises Refused(bad_request) for what is not."""
     title = " ".join(unicodedata.normalize("NFC", text).split())
     if not title or any(unicodedata.category(letter) == "Cc" for letter in title):
-        raise _unfit("is blank")
+        raise bad_request("title", "is blank")
     verdict = hub.safety.rules.check(title, Window(), now_ms=hub.now_ms())
     if outcome(verdict) != "sent" or in_distress(verdict):
         found = verdict.finding.category.value if verdict.finding is not None else "distress"
-        raise _unfit(f"can't be shown: {found}")
+        raise bad_request("title", f"can't be shown: {found}")
     return verdict.text
 
 
@@ -40,7 +40,3 @@ async def opened_title(keyring: Keyring, session_id: SessionId, host_id: UserId,
         return keyring.open(key, live_room_aad(session_id), sealed).decode()
     except (ShreddedError, SealBrokenError):
         return UNTITLED
-
-
-def _unfit(reason: str) -> Refused:
-    return Refused(Code.BAD_REQUEST, f"title: {reason}", fields={"title": reason})

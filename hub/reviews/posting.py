@@ -13,12 +13,13 @@ from hub.hub import Hub
 from hub.moderation import flagging
 from hub.reviews import rating, wording
 from hub.reviews.wording import Judged, Wording
+from hub.routes.answer import bad_request
 from hub.safety.distress import care
 from hub.words import Language
 from rooms import reviews as rules
 from rooms.errors import NotFound
 from rooms.ids import SessionId, UserId
-from rooms.reviews import Part, Unfit, UnfitText
+from rooms.reviews import Unfit, UnfitText
 from store.postgres import blocks
 from store.postgres import reviews as rows
 from store.postgres.pool import Transacting
@@ -47,7 +48,7 @@ async def post(
     wanted = _fit(text)
     known = await rows.of_session(hub.pool, session_id, who)
     if known is not None:
-        return await _again(hub, known, who, "review", stars, wanted)
+        return await _again(hub, known, stars, wanted)
     now_ms = hub.now_ms()
     why_not = rules.unfit(part, now_ms=now_ms)
     if why_not is not None or part.ended_at_ms is None:
@@ -67,7 +68,7 @@ async def post(
     known = await rows.of_session(hub.pool, session_id, who)
     if known is None:
         raise NotFound
-    return await _again(hub, known, who, "review", stars, wanted)
+    return await _again(hub, known, stars, wanted)
 
 
 async def change(
@@ -170,11 +171,9 @@ async def _add(
     return (None, None) if wanted is None else await wording.add(hub, db, wanted, judged)
 
 
-async def _again(
-    hub: Hub, review: ReviewRecord, who: UserId, part: Part, stars: int | None, text: str
-) -> Version:
+async def _again(hub: Hub, review: ReviewRecord, stars: int, text: str) -> Version:
     """What stands already, if it is the same. Raises Refused(conflict)."""
-    latest = (await rows.versions(hub.pool, review.id, part))[-1]
+    latest = (await rows.versions(hub.pool, review.id, "review"))[-1]
     if not await _is_said(hub, latest, stars, text):
         raise Refused(Code.CONFLICT, "You have reviewed this session already; change that review instead.")
     return latest
@@ -191,4 +190,4 @@ def _fit(text: str) -> str:
     try:
         return rules.worded(text)
     except UnfitText as error:
-        raise Refused(Code.BAD_REQUEST, f"text: {error}", fields={"text": str(error)}) from None
+        raise bad_request("text", str(error)) from None

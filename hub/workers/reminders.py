@@ -24,7 +24,6 @@ from hub.vendors import configured
 from hub.vendors.asking import VendorUnavailable
 from hub.vendors.twilio import NotSent, SmsRefused, Twilio
 from hub.workers.doubtful_reminders import LOOK_FIRST_MS, DoubtfulReminders
-from rooms.ids import UserId
 from rooms.reminders import EXPIRED, Facts, Never, Send, Wait, decide
 from store.postgres import consents, reminders
 from store.postgres.disclosures import disclosed
@@ -48,21 +47,12 @@ UNSUBSCRIBED: Final = 21610
 
 LeftOut = Literal["suppressed", "expired"]
 Reached = Callable[[str], Awaitable[None]]
-NoteDisclosure = Callable[[Transacting, UserId, str], Awaitable[None]]
-"""Notes that something of a person goes to Twilio, in the transaction that says so: the person, and what for.
-
-`reminder`: their number, and when their booking is. `reminder_named`: a practitioner's name, to their guest.
-"""
 
 log = structlog.get_logger()
 
 
 async def _go_on(step: str) -> None:
     """Nothing waits between two steps."""
-
-
-async def _note_nothing(_db: Transacting, _person_id: UserId, _purpose: str) -> None:
-    """Where nobody keeps the log of disclosures."""
 
 
 class Reminders:
@@ -77,7 +67,6 @@ class Reminders:
         terms: Terms,
         *,
         now_ms: Callable[[], int],
-        note_disclosure: NoteDisclosure = _note_nothing,
         reached: Reached = _go_on,
     ) -> None:
         self._pool = pool
@@ -86,7 +75,6 @@ class Reminders:
         self._twilio = twilio
         self._terms = terms
         self._now_ms = now_ms
-        self._note_disclosure = note_disclosure
         self._reached = reached
         self._doubtful = DoubtfulReminders(pool, keyring, twilio, now_ms=now_ms)
 
@@ -185,10 +173,11 @@ class Reminders:
             ):
                 await reminders.put_off(connection, taken.id, next_at_ms=now_ms, now_ms=now_ms)
                 return False
-            await self._note_disclosure(connection, taken.person_id, "reminder")
+            # Their number, and when their booking is; to a guest also the practitioner's name.
+            await disclosed(connection, taken.person_id, "twilio", "reminder", now_ms=now_ms)
             named = wording.named(known)
             if named is not None:
-                await self._note_disclosure(connection, named, "reminder_named")
+                await disclosed(connection, named, "twilio", "reminder_named", now_ms=now_ms)
         return True
 
     async def _is_over_cap(self, db: Transacting, taken: Taken, send: Send, mark: bytes, now_ms: int) -> bool:
@@ -248,11 +237,4 @@ def duty(settings: Settings, stores: Stores, http: aiohttp.ClientSession) -> Rem
         twilio,
         terms,
         now_ms=wall_clock.now_ms,
-        note_disclosure=note_disclosed,
     )
-
-
-async def note_disclosed(db: Transacting, person_id: UserId, purpose: str) -> None:
-    """Something of a person goes to Twilio now."""
-    """Put on record that something of this person goes to Twilio, and what for."""
-    await disclosed(db, person_id, "twilio", purpose, now_ms=wall_clock.now_ms())

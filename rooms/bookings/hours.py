@@ -9,7 +9,6 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from msgspec import Meta, Struct
 
-DAY_MIN: Final = 24 * 60
 ROWS_MAX: Final = 84
 EXCEPTIONS_MAX: Final = 366
 HOURS_A_DAY_MAX: Final = 12

@@ -49,7 +49,7 @@ def booked(times: Times, *, starts_at_ms: int, ends_at_ms: int, free_until_ms: i
     return Booked(
         free_until_ms=free_until_ms,
         held_by_ms=min(max(starts_at_ms, now_ms + THINK_MS), missed_at_ms),
-        opens_at_ms=starts_at_ms - times.lobby_ms,
+        opens_at_ms=opens_at_ms(times, starts_at_ms),
         starts_at_ms=starts_at_ms,
         missed_at_ms=missed_at_ms,
     )

@@ -172,11 +172,6 @@ async def report(
     return await db.fetchval(SQL["report"], reminder_id, sid, state, error, now_ms) is not None
 
 
-async def reminder(db: Db, reminder_id: str) -> Reminder | None:
-    """One of them."""
-    return one(await db.fetchrow(SQL["reminder"], reminder_id), Reminder)
-
-
 async def reminders_of(db: Db, booking_id: SessionId, *, limit: int) -> list[Reminder]:
     """All of a booking, also of starts that it had before."""
     return many(await db.fetch(SQL["reminders_of"], booking_id, limit), Reminder)

@@ -113,7 +113,9 @@ async def note_told(db: Db, offer_id: str, *, now_ms: int) -> None:
     await db.execute(SQL["note_told"], offer_id, now_ms)
 
 
-async def is_somebodys_turn(db: Db, practitioner_id: UserId, guest_id: UserId, *, now_ms: int) -> int | None:
+async def others_turn_until_ms(
+    db: Db, practitioner_id: UserId, guest_id: UserId, *, now_ms: int
+) -> int | None:
     """Until when it is another guest's turn; None when it is nobody's, or one's own."""
-    until_ms: int | None = await db.fetchval(SQL["is_somebodys_turn"], practitioner_id, guest_id, now_ms)
+    until_ms: int | None = await db.fetchval(SQL["others_turn_until_ms"], practitioner_id, guest_id, now_ms)
     return until_ms

@@ -24,6 +24,7 @@ TOMBSTONES = "tombstones:{hubs}"
 """Hash: keyed mark of somebody who was erased -> when and why. It has no end: a backup may be restored
 late.
 """
+
 POLICY = "policy:{hubs}"
 """Channel: a version of the privacy policy was published."""
 

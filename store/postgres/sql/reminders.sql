@@ -138,12 +138,6 @@ where id = $1 and (sid is null or sid = $2)
     and (state in ('due', 'sending', 'lost') or (state = 'sent' and $3 in ('delivered', 'failed')))
 returning id
 
--- name: reminder
--- $1 id
-select id, booking_id, person_id, starts_at_ms, lead_s, due_at_ms, state, reason, error, attempts, sent_at_ms, sid,
-    next_at_ms
-from reminders where id = $1
-
 -- name: reminders_of
 -- $1 booking_id, $2 limit. The longest notice first, then by person.
 select id, booking_id, person_id, starts_at_ms, lead_s, due_at_ms, state, reason, error, attempts, sent_at_ms, sid,

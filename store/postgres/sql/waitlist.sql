@@ -115,7 +115,7 @@ where offer_id = $1
 -- $1 offer_id, $2 now_ms
 update waitlist set told_at_ms = $2 where offer_id = $1 and told_at_ms is null
 
--- name: is_somebodys_turn
+-- name: others_turn_until_ms
 -- $1 practitioner_id, $2 who asks, $3 now_ms: when the turn of another ends, if it is one's.
 select offer_until_ms from waitlist
 where practitioner_id = $1 and guest_id <> $2 and offer_until_ms > $3 and told_at_ms is not null

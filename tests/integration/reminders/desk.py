@@ -25,7 +25,6 @@ from rooms.ids import SessionId, UserId
 from rooms.reminders import Quiet
 from rooms.room import Terms as Price
 from store.postgres import bookings, consents, reminders
-from store.postgres.pool import Transacting
 from store.postgres.reminders import Reminder
 from store.privacy.keys import Keyring
 from store.privacy.numbers import Numbers
@@ -53,7 +52,6 @@ class Desk:
     public_url: str
     gateway: StripeGateway
     time_ms: int
-    noted: list[tuple[UserId, str]] = field(default_factory=list)
     http: aiohttp.ClientSession = field(init=False)
 
     def now_ms(self) -> int:
@@ -129,13 +127,14 @@ class Desk:
         )
 
     def duty(self, http: aiohttp.ClientSession | None = None, **changed: Any) -> Reminders:
-        return duty_of(
-            self.pool, http or self.http, self.base, self.public_url, self.now_ms, note=self._note, **changed
-        )
+        return duty_of(self.pool, http or self.http, self.base, self.public_url, self.now_ms, **changed)
 
-    async def _note(self, db: Transacting, person_id: UserId, purpose: str) -> None:
-        assert db.is_in_transaction()
-        self.noted.append((person_id, purpose))
+    async def noted(self) -> list[tuple[UserId, str]]:
+        """Of whom Twilio was told something, and what for; each as often as it was."""
+        rows = await self.owner.fetch(
+            "select person_id::text, purpose, times from disclosures where vendor = 'twilio'"
+        )
+        return [(UserId(row["person_id"]), row["purpose"]) for row in rows for _ in range(row["times"])]
 
     async def reminders(self, booking_id: SessionId) -> list[Reminder]:
         return await reminders.reminders_of(self.pool, booking_id, limit=20)
@@ -225,10 +224,6 @@ class Desk:
         assert line == f"{step}\n".encode()
 
 
-async def note_nothing(_db: Transacting, _person_id: UserId, _purpose: str) -> None:
-    """Nobody asks."""
-
-
 def duty_of(
     pool: asyncpg.Pool,
     http: aiohttp.ClientSession,
@@ -236,7 +231,6 @@ def duty_of(
     public_url: str,
     now_ms: Callable[[], int],
     *,
-    note: Callable[[Transacting, UserId, str], Any] = note_nothing,
     reached: Reached | None = None,
     **changed: Any,
 ) -> Reminders:
@@ -245,6 +239,4 @@ def duty_of(
     twilio = Twilio(http, base=f"{base}/twilio", account_sid=ACCOUNT, auth_token=TOKEN)
     keyring = Keyring(MASTER, pool, now_ms=now_ms)
     more: dict[str, Any] = {} if reached is None else {"reached": reached}
-    return Reminders(
-        pool, keyring, Numbers(MASTER), twilio, terms, now_ms=now_ms, note_disclosure=note, **more
-    )
+    return Reminders(pool, keyring, Numbers(MASTER), twilio, terms, now_ms=now_ms, **more)

@@ -35,7 +35,7 @@ async def test_both_are_reminded_once_at_each_time(desk: Desk) -> None:
         assert ("séance" in message["body"]) == (message["to"] == HOST_PHONE)
     await desk.heard(18)
     assert await desk.states(booking) == [("delivered", None)] * 6
-    assert sorted(desk.noted) == sorted(
+    assert sorted(await desk.noted()) == sorted(
         [(guest, "reminder"), (host, "reminder_named"), (host, "reminder")] * 3
     )
     assert await desk.pool.fetchval("select count(*) from reminders where number is not null") == 0
