@@ -10,7 +10,8 @@ FIND = for p in .venv/bin/python python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 	2>/dev/null && echo $$p && break; done
 PYTHON = $(or $(shell $(FIND)),$(error Python 3.11, 3.12 or 3.13 with its venv module is needed, and none was found))
-# The tests of one file stay together: they share stores and processes that take a while to start.
+# The tests of one file stay together: they share stores and processes that take a while to start. In the order of
+# their folders, so that whole files of quick tests fill up the end, rather than a slow one being waited for.
 WORKERS ?= 3
 INSTALL = $(PYTHON) -m sandbox.install
 # One lock for every system and Python that we support; it names no index, so each machine uses its own.
@@ -30,7 +31,7 @@ demo: ## play one paid session with two real clients against a running hub
 
 test: ## install what the suite needs, then run all of it on WORKERS cores; ARGS go to pytest
 	@$(INSTALL) requirements-dev.txt --node tests/acceptance/node
-	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@exec $(PY) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## ruff, mypy, import directions
 	@$(INSTALL) requirements-dev.txt
