@@ -181,11 +181,15 @@ class Desk:
         self.wait(end_ms - self.now_ms())
         return self.change(room, partial(session.end, who=guest, proofs=proofs, now_ms=end_ms))
 
-    async def settle(self, room: Room, *, destination: str | None = None) -> None:
+    async def settle(self, room: Room, *, destination: str | None = None, transfer_delay_ms: int = 0) -> None:
         """Put the session on record, as the settlement worker does."""
         wanted = await settlements.holds(self.pool, room.id, 1)
         bill = settle(
-            room, room.guests[0], held=tuple(map(held, wanted)), destination=destination, transfer_delay_ms=0
+            room,
+            room.guests[0],
+            held=tuple(map(held, wanted)),
+            destination=destination,
+            transfer_delay_ms=transfer_delay_ms,
         )
         async with self.pool.acquire() as connection:
             committed = await settlements.commit(

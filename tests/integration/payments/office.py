@@ -77,7 +77,7 @@ class Office:
         account = account or await self.account()
         room = await self.desk.ended(minutes, **options)
         await self.practise(room, account)
-        await self.desk.settle(room, destination=account)
+        await self.desk.settle(room, destination=account, transfer_delay_ms=HOUR_MS)
         await self.run()
         return room
 
